@@ -1,0 +1,5 @@
+//! Extractors and rejections for axum.
+
+mod extract;
+mod extractor;
+mod rejection;

@@ -1,0 +1,264 @@
+//! What all requests of a layer share: its options, its keys, and its store behind a deadline.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use crate::cookie::{CookieOptions, SessionCookie, path_matches, request, response};
+use crate::error::{SessionError, StoreError};
+use crate::id::SessionId;
+use crate::lifecycle::Rules;
+use crate::options::{CookieSource, Ids, Options};
+use crate::record::{Absent, IndexKey, Meta, Record, Revision};
+use crate::secret::{IdSigner, Keyring};
+use crate::store::{Created, Cursor, Loaded, Page, Renamed, Store, StoreFuture, Updated};
+use crate::timestamp::Timestamp;
+use crate::transport::Transport;
+
+/// How often an id is drawn before it counts as an error.
+pub(crate) const ID_TRIES: u32 = 8;
+
+/// What a cookie of 4096 bytes has room for beside the name and the signature, once it is encoded.
+const LONGEST_ENCODED_ID: usize = 3072;
+
+/// One layer's options, keys and store.
+pub(crate) struct LayerContext {
+    pub(crate) options: Options,
+    signer: IdSigner,
+    store: Arc<dyn Store>,
+    /// The defaults of express-session: what attributes are that an express record doesn't have.
+    express_cookie: Arc<CookieOptions>,
+}
+
+/// What a request says about its session.
+pub(crate) struct RequestFacts {
+    /// The configured cookie, for this request.
+    pub(crate) cookie: Arc<CookieOptions>,
+    pub(crate) secure_connection: bool,
+    /// For `genid`, which may be called when the request itself is long gone.
+    parts: Option<Box<Parts>>,
+}
+
+impl LayerContext {
+    pub(crate) fn new(store: Arc<dyn Store>, keyring: &Keyring, options: Options) -> Self {
+        let header = options.transport.request_header();
+        let purpose = match options.transport {
+            Transport::Cookie => ("session cookie", &*options.name),
+            _ => ("session token", header.as_str()),
+        };
+        let signer = IdSigner::new(keyring, &options.signature, purpose);
+        Self { options, signer, store, express_cookie: Arc::new(CookieOptions::express()) }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What a request says about its session; none if it lies outside the cookie's path.
+    pub(crate) fn read_request(&self, parts: &Parts) -> Result<Option<RequestFacts>, SessionError> {
+        let cookie = match &self.options.cookie {
+            CookieSource::Fixed(cookie) => Arc::clone(cookie),
+            CookieSource::PerRequest(make) => {
+                let cookie = make(parts);
+                self.options.check_cookie(&cookie).map_err(SessionError::Cookie)?;
+                Arc::new(cookie)
+            }
+        };
+        if !self.covers(&cookie.path, parts) {
+            return Ok(None);
+        }
+        let secure_connection = self.options.proxy.is_secure(parts);
+        let cookie = match self.options.policy.rules {
+            Rules::Safe => cookie,
+            // `auto` is decided when the session begins, and kept in its record.
+            Rules::Express => Arc::new(cookie.resolved(secure_connection)),
+        };
+        let parts = matches!(self.options.ids, Ids::Custom(_)).then(|| Box::new(parts.clone()));
+        Ok(Some(RequestFacts { cookie, secure_connection, parts }))
+    }
+
+    /// What is known without a request.
+    pub(crate) fn no_request(&self) -> RequestFacts {
+        let cookie = match &self.options.cookie {
+            CookieSource::Fixed(cookie) => Arc::clone(cookie),
+            CookieSource::PerRequest(_) => Arc::default(),
+        };
+        RequestFacts { cookie, secure_connection: false, parts: None }
+    }
+
+    /// The ids that the request brings, validly signed. Of several cookies or tokens, each is looked at; for
+    /// express-session, the first one alone, whatever it is.
+    pub(crate) fn presented_ids<'a>(&'a self, parts: &'a Parts) -> impl Iterator<Item = SessionId> + 'a {
+        let (transport, headers) = (&self.options.transport, &parts.headers);
+        let looked_at = if self.options.policy.rules == Rules::Express { 1 } else { usize::MAX };
+        let cookies = transport.is_cookie().then(|| request::values(headers, &self.options.name).take(looked_at));
+        let cookies = cookies.into_iter().flatten().flatten();
+        let tokens = (!transport.is_cookie()).then(|| transport.tokens(headers)).into_iter().flatten();
+        let of_cookies = cookies.filter_map(|value| self.verify(value.strip_prefix("s:")?));
+        of_cookies.chain(tokens.filter_map(|token| self.verify(&token)))
+    }
+
+    fn verify(&self, signed: &str) -> Option<SessionId> {
+        SessionId::new(self.signer.verify(signed)?).ok()
+    }
+
+    pub(crate) fn sign(&self, id: &SessionId) -> String {
+        self.signer.sign(id.as_str())
+    }
+
+    /// express-session stores new sessions that nobody can come back to, too.
+    pub(crate) fn stores_only_what_is_announced(&self) -> bool {
+        self.options.policy.rules == Rules::Safe
+    }
+
+    /// What travels, before it is encoded for its header.
+    pub(crate) fn token(&self, id: &SessionId) -> String {
+        let signed = self.sign(id);
+        if self.options.transport.is_cookie() { format!("s:{signed}") } else { signed }
+    }
+
+    pub(crate) fn new_id(&self, request: &RequestFacts) -> Result<SessionId, SessionError> {
+        match (&self.options.ids, &request.parts) {
+            (Ids::Custom(genid), Some(parts)) => {
+                let id = SessionId::new(genid(parts))?;
+                if response::encoded_len(id.as_str()) > LONGEST_ENCODED_ID {
+                    return Err(SessionError::InvalidId { len: id.as_bytes().len() });
+                }
+                Ok(id)
+            }
+            (Ids::Alphanumeric, _) => SessionId::alphanumeric(),
+            _ => SessionId::random(),
+        }
+    }
+
+    /// What a stored record means by what it doesn't say.
+    pub(crate) fn absent<'a>(&'a self, request: &'a RequestFacts) -> Absent<'a> {
+        let attributes = match self.options.policy.rules {
+            Rules::Safe => &request.cookie,
+            Rules::Express => &self.express_cookie,
+        };
+        Absent { attributes, cookie_too: !self.options.transport.is_cookie() }
+    }
+
+    /// Until when a session may live that began as `meta` says; none if there is no absolute timeout.
+    pub(crate) fn deadline(&self, meta: Meta) -> Option<Timestamp> {
+        Some(meta.created_at()?.saturating_add(self.options.absolute_timeout?))
+    }
+
+    /// Until when the store keeps a session that is renewed now.
+    pub(crate) fn expiry(&self, cookie: &SessionCookie, meta: Meta, now: Timestamp) -> Timestamp {
+        let expires = cookie.expires_at().unwrap_or_else(|| now.saturating_add(self.options.ttl));
+        self.deadline(meta).map_or(expires, |deadline| deadline.min(expires))
+    }
+
+    fn covers(&self, cookie_path: &str, parts: &Parts) -> bool {
+        if cookie_path == "/" || !self.options.transport.is_cookie() {
+            return true;
+        }
+        #[cfg(feature = "axum")]
+        let uri = parts.extensions.get::<::axum::extract::OriginalUri>().map_or(&parts.uri, |original| &original.0);
+        #[cfg(not(feature = "axum"))]
+        let uri = &parts.uri;
+        match self.options.policy.rules {
+            Rules::Safe => path_matches(cookie_path, uri.path()),
+            Rules::Express => uri.path().starts_with(cookie_path),
+        }
+    }
+
+    pub(crate) async fn load(&self, id: &SessionId, renew: bool) -> Result<Option<Loaded>, StoreError> {
+        let renewal = renew.then(|| self.options.renewal());
+        let key = self.key(id);
+        self.within_deadline(self.store.load(&key, renewal)).await
+    }
+
+    /// Loads by the store's key, and renews nothing.
+    pub(crate) async fn load_key(&self, key: &SessionId) -> Result<Option<Loaded>, StoreError> {
+        self.within_deadline(self.store.load(key, None)).await
+    }
+
+    pub(crate) async fn create(
+        &self,
+        id: &SessionId,
+        record: Record,
+        expires: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let key = self.key(id);
+        self.within_deadline(self.store.create(&key, record, expires)).await
+    }
+
+    pub(crate) async fn update(
+        &self,
+        id: &SessionId,
+        expected: Revision,
+        record: Record,
+        expires: Timestamp,
+    ) -> Result<Updated, StoreError> {
+        self.update_key(&self.key(id), expected, record, expires).await
+    }
+
+    pub(crate) async fn update_key(
+        &self,
+        key: &SessionId,
+        expected: Revision,
+        record: Record,
+        expires: Timestamp,
+    ) -> Result<Updated, StoreError> {
+        self.within_deadline(self.store.update(key, expected, record, expires)).await
+    }
+
+    pub(crate) async fn rename(
+        &self,
+        (old, new): (&SessionId, &SessionId),
+        expected: Revision,
+        record: Record,
+        expires: Timestamp,
+    ) -> Result<Renamed, StoreError> {
+        let (old, new) = (self.key(old), self.key(new));
+        self.within_deadline(self.store.rename(&old, expected, &new, record, expires)).await
+    }
+
+    pub(crate) async fn touch(&self, id: &SessionId, expires: Timestamp) -> Result<bool, StoreError> {
+        let key = self.key(id);
+        self.within_deadline(self.store.touch(&key, expires)).await
+    }
+
+    pub(crate) async fn destroy(&self, id: &SessionId) -> Result<(), StoreError> {
+        let key = self.key(id);
+        self.within_deadline(self.store.destroy(&key)).await
+    }
+
+    pub(crate) async fn destroy_key(&self, key: &SessionId) -> Result<(), StoreError> {
+        self.within_deadline(self.store.destroy(key)).await
+    }
+
+    pub(crate) async fn all(&self, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        self.within_deadline(self.store.all(after, limit)).await
+    }
+
+    pub(crate) async fn find(&self, key: &IndexKey, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        self.within_deadline(self.store.find(key, after, limit)).await
+    }
+
+    pub(crate) async fn len(&self) -> Result<usize, StoreError> {
+        self.within_deadline(self.store.len()).await
+    }
+
+    pub(crate) async fn clear(&self) -> Result<(), StoreError> {
+        self.within_deadline(self.store.clear()).await
+    }
+
+    /// What the store knows the session by.
+    pub(crate) fn key<'a>(&self, id: &'a SessionId) -> Cow<'a, SessionId> {
+        if self.options.hash_ids { Cow::Owned(id.hashed()) } else { Cow::Borrowed(id) }
+    }
+
+    /// An answer that is there already needs no clock.
+    async fn within_deadline<T>(&self, answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
+        if answer.is_ready() {
+            return answer.await;
+        }
+        let after = self.options.store_timeout;
+        tokio::time::timeout(after, answer).await.unwrap_or(Err(StoreError::Timeout { after }))
+    }
+}

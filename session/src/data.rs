@@ -1,0 +1,229 @@
+//! The typed content of a session: what `#[derive(Session)]` implements, and the record of what was changed.
+
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::{Deserializer, Serializer};
+
+use crate::field::{Field, FieldSet, SpecialFields};
+use crate::record::{Decoded, FieldTexts, IndexKey};
+use crate::state::{State, Writable};
+
+/// A struct that can be a session. Implemented by `#[derive(Session)]`, never by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a session type",
+    label = "not a session type",
+    note = "add `#[derive(session::Session)]` to the struct `{Self}`"
+)]
+pub trait SessionData: Sized + Send + Sync + 'static {
+    /// The struct with its setters, in state `S`: what [`Session`](struct@crate::Session) dereferences to.
+    type Fields<S: State>: SessionFields<Self, S> + Send + Sync;
+
+    /// The stored fields, in the order of their declaration. At most 128.
+    const FIELDS: &'static [Field];
+
+    /// The version of the struct, 1 unless `#[session(version = N)]` says otherwise.
+    const VERSION: u32 = 1;
+
+    /// The fingerprint of what is stored: a word for each field, made of its name and of what says how it is stored and
+    /// merged. `#[session(schema = "…")]` holds the struct to it.
+    const SCHEMA: &'static str;
+
+    /// The values of a session that nobody has written to.
+    fn initial() -> Self;
+
+    /// A copy, field by field.
+    fn duplicate(&self) -> Self;
+
+    /// Writes the fields as a serde struct, under the names of [`FIELDS`](Self::FIELDS).
+    ///
+    /// # Errors
+    /// What the serializer reports, or a field that can't be represented in the format.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// Reads the fields; a missing one gets its initial value, an unknown one is passed over.
+    ///
+    /// # Errors
+    /// What the deserializer reports, or a value that doesn't fit its field.
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+
+    /// Reads the fields of a record that this version of the struct, or an older one, has written. An older one is
+    /// upgraded, step by step.
+    ///
+    /// # Errors
+    /// As [`deserialize`](Self::deserialize).
+    fn deserialize_version<'de, D: Deserializer<'de>>(version: u32, deserializer: D) -> Result<Self, D::Error> {
+        let _ = version;
+        Self::deserialize(deserializer)
+    }
+
+    /// Merges one field that this request changed from `base` to `mine` into `theirs`, which another request stored
+    /// meanwhile. `contested` tells whether that request changed the field, too.
+    fn merge(field: usize, contested: bool, base: &Self, mine: &Self, theirs: &mut Self);
+}
+
+/// The conversion between a generated fields type and the [`Tracked`] value that it wraps.
+#[doc(hidden)]
+pub trait SessionFields<T, S: State>: Sized {
+    fn from_tracked(tracked: Tracked<T, S>) -> Self;
+    fn into_tracked(self) -> Tracked<T, S>;
+    fn tracked(&self) -> &Tracked<T, S>;
+    fn tracked_mut(&mut self) -> &mut Tracked<T, S>;
+}
+
+/// A value, what it was when it was loaded, and which of its fields may have been changed since.
+///
+/// The loaded value is shared with the store that keeps it; it is copied at the first write, never before.
+#[doc(hidden)]
+pub struct Tracked<T, S> {
+    /// What the store holds, as far as this request knows; the initial values for a new session.
+    base: Arc<Decoded<T>>,
+    /// This request's own copy, from its first write on.
+    current: Option<T>,
+    /// Fields of `current` that may differ from `base`.
+    marked: FieldSet,
+    /// After a save in mid-request: what was loaded first, and all fields written since then.
+    origin: Option<(Arc<Decoded<T>>, FieldSet)>,
+    state: PhantomData<fn() -> S>,
+}
+
+impl<T: SessionData, S: State> Tracked<T, S> {
+    /// The current value.
+    pub fn read(&self) -> &T {
+        self.current.as_ref().unwrap_or(&self.base.value)
+    }
+
+    /// The current value for a change of `field`, which is from now on compared before it is taken for unchanged.
+    pub fn write(&mut self, field: usize) -> &mut T
+    where
+        S: Writable,
+    {
+        self.marked.insert(field);
+        self.current.get_or_insert_with(|| self.base.value.duplicate())
+    }
+
+    pub(crate) fn new(base: Arc<Decoded<T>>) -> Self {
+        Self { base, current: None, marked: FieldSet::EMPTY, origin: None, state: PhantomData }
+    }
+
+    /// The same content in another state.
+    pub(crate) fn into_state<Next: State>(self) -> Tracked<T, Next> {
+        let Self { base, current, marked, origin, state: _ } = self;
+        Tracked { base, current, marked, origin, state: PhantomData }
+    }
+
+    pub(crate) fn base(&self) -> &Arc<Decoded<T>> {
+        &self.base
+    }
+
+    /// What differs from the stored session.
+    pub(crate) fn unsaved(&self) -> Result<Changes, serde_json::Error> {
+        Changes::between(&self.base.value, self.read(), self.marked)
+    }
+
+    /// Whether anything differs from what was loaded, or from the initial values of a new session. A field that can't
+    /// be serialized counts as different: saving it then reports the error.
+    pub(crate) fn is_modified(&self) -> bool {
+        let (origin, marked) = match &self.origin {
+            Some((origin, saved)) => (origin, saved.union(self.marked)),
+            None => (&self.base, self.marked),
+        };
+        Changes::between(&origin.value, self.read(), marked).map_or(true, |changes| !changes.fields.is_empty())
+    }
+
+    /// The current value, taken out for good: what is left is what was loaded.
+    pub(crate) fn take(&mut self) -> T {
+        self.current.take().unwrap_or_else(|| self.base.value.duplicate())
+    }
+
+    /// The content that was just saved.
+    pub(crate) fn saved(&mut self, stored: Arc<Decoded<T>>) {
+        let marked = std::mem::take(&mut self.marked);
+        let base = std::mem::replace(&mut self.base, stored);
+        let (_, saved) = self.origin.get_or_insert((base, FieldSet::EMPTY));
+        *saved = saved.union(marked);
+        self.current = None;
+    }
+
+    /// The content that was loaded once more. With `keep_origin`, what was loaded first still counts for what is modified.
+    pub(crate) fn reloaded(&mut self, stored: Arc<Decoded<T>>, keep_origin: bool) {
+        if keep_origin {
+            self.marked = FieldSet::ALL;
+            self.saved(stored);
+        } else {
+            *self = Self::new(stored);
+        }
+    }
+}
+
+/// The fields as JSON, without the redacted ones; nothing of them in a state that can't be read.
+impl<T: SessionData, S: State> fmt::Debug for Tracked<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct(short_name::<T>());
+        if !S::IS_READABLE {
+            return shown.finish_non_exhaustive();
+        }
+        let Ok(texts) = texts(self.read(), FieldSet::ALL) else { return shown.finish_non_exhaustive() };
+        for (field, text) in texts.iter().filter_map(|(index, text)| Some((T::FIELDS.get(index)?, text))) {
+            let text = if field.redacted { "<redacted>".into() } else { String::from_utf8_lossy(text) };
+            shown.field(field.name, &format_args!("{text}"));
+        }
+        shown.finish()
+    }
+}
+
+/// A type's name without its path.
+fn short_name<T>() -> &'static str {
+    let name = type_name::<T>();
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// The fields of a session that differ from an older value, with their JSON texts.
+pub(crate) struct Changes {
+    pub(crate) fields: FieldSet,
+    pub(crate) texts: FieldTexts,
+}
+
+impl Changes {
+    /// Compares the `marked` fields as they are stored, so that a value that was changed and changed back is the same.
+    pub(crate) fn between<T: SessionData>(old: &T, new: &T, marked: FieldSet) -> Result<Self, serde_json::Error> {
+        let (before, texts) = (texts(old, marked)?, texts(new, marked)?);
+        let fields = T::FIELDS
+            .iter()
+            .enumerate()
+            .filter(|(index, field)| marked.contains(*index) && !texts.same(&before, *index, field))
+            .map(|(index, _)| index)
+            .collect();
+        Ok(Self { fields, texts })
+    }
+}
+
+/// The JSON texts of some fields of a session.
+pub(crate) fn texts<T: SessionData>(value: &T, wanted: FieldSet) -> Result<FieldTexts, serde_json::Error> {
+    if wanted.is_empty() {
+        return Ok(FieldTexts::default());
+    }
+    FieldTexts::of(T::FIELDS, wanted, |serializer| value.serialize(serializer))
+}
+
+/// Which fields of a session type are special, known when it is compiled.
+pub(crate) struct Special<T>(PhantomData<T>);
+
+impl<T: SessionData> Special<T> {
+    pub(crate) const FIELDS: SpecialFields = SpecialFields::of(T::FIELDS);
+}
+
+/// The keys under which a session is to be found. None if its type has no indexed fields.
+pub(crate) fn index_of<T: SessionData>(value: &T) -> Result<Option<Vec<IndexKey>>, serde_json::Error> {
+    let indexed = Special::<T>::FIELDS.indexed;
+    if indexed.is_empty() { Ok(None) } else { index_keys(value, indexed).map(Some) }
+}
+
+/// The keys of some fields' values, `None` aside.
+pub(crate) fn index_keys<T: SessionData>(value: &T, fields: FieldSet) -> Result<Vec<IndexKey>, serde_json::Error> {
+    let texts = texts(value, fields)?;
+    let values = texts.iter().filter(|(_, text)| *text != b"null");
+    Ok(values.filter_map(|(index, text)| Some(IndexKey::new(T::FIELDS.get(index)?.name, text))).collect())
+}

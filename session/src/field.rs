@@ -1,0 +1,144 @@
+//! The fields of a session type: their names in a stored record, and sets of them.
+
+/// One field of a session type, as `#[derive(Session)]` describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field {
+    /// The field's key in a stored record.
+    pub name: &'static str,
+    /// Keys under which older records may hold the field (`#[serde(alias = "…")]`).
+    pub aliases: &'static [&'static str],
+    /// Whether the field is written as an array whose order says nothing, as a `HashSet` is.
+    pub unordered: bool,
+    /// Whether serde passes the field over when it writes or reads a record (`#[serde(skip)]` and the like), so that
+    /// its value ends with the request.
+    pub skipped: bool,
+    /// Whether a change of the field gives the session another id (`#[session(rotate)]`).
+    pub rotates: bool,
+    /// Whether sessions are found by the field's value (`#[session(index)]`).
+    pub indexed: bool,
+    /// Whether the field's value is kept out of `Debug` (`#[session(redact)]`).
+    pub redacted: bool,
+}
+
+impl Field {
+    /// A field stored under `name`, and read from `aliases` as well.
+    #[must_use]
+    pub const fn new(name: &'static str, aliases: &'static [&'static str]) -> Self {
+        Self { name, aliases, unordered: false, skipped: false, rotates: false, indexed: false, redacted: false }
+    }
+
+    /// The same field, written as an array whose order says nothing.
+    #[must_use]
+    pub const fn unordered(self) -> Self {
+        Self { unordered: true, ..self }
+    }
+
+    /// The same field, passed over when a record is written or read.
+    #[must_use]
+    pub const fn skipped(self) -> Self {
+        Self { skipped: true, ..self }
+    }
+
+    /// The same field, a change of which gives the session another id.
+    #[must_use]
+    pub const fn rotates(self) -> Self {
+        Self { rotates: true, ..self }
+    }
+
+    /// The same field, by whose value sessions are found.
+    #[must_use]
+    pub const fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
+    /// The same field, kept out of `Debug`.
+    #[must_use]
+    pub const fn redacted(self) -> Self {
+        Self { redacted: true, ..self }
+    }
+
+    /// Whether a stored key belongs to this field.
+    pub(crate) fn answers_to(&self, key: &str) -> bool {
+        self.name == key || self.aliases.contains(&key)
+    }
+}
+
+/// A set of fields, by their index in [`SessionData::FIELDS`](crate::SessionData::FIELDS).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FieldSet(u128);
+
+impl FieldSet {
+    pub(crate) const EMPTY: Self = Self(0);
+    pub(crate) const ALL: Self = Self(u128::MAX);
+
+    pub(crate) const fn insert(&mut self, field: usize) {
+        self.0 |= 1 << field;
+    }
+
+    /// Takes the field out, and tells whether it was there.
+    pub(crate) const fn remove(&mut self, field: usize) -> bool {
+        let was_there = self.contains(field);
+        self.0 &= !(1 << field);
+        was_there
+    }
+
+    pub(crate) const fn contains(self, field: usize) -> bool {
+        self.0 & (1 << field) != 0
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let field = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            (field < 128).then_some(field)
+        })
+    }
+}
+
+/// Which fields of a session type are special.
+#[derive(Clone, Copy)]
+pub(crate) struct SpecialFields {
+    pub(crate) rotating: FieldSet,
+    pub(crate) indexed: FieldSet,
+    pub(crate) has_skipped: bool,
+}
+
+impl SpecialFields {
+    pub(crate) const fn of(fields: &[Field]) -> Self {
+        let mut special = Self { rotating: FieldSet::EMPTY, indexed: FieldSet::EMPTY, has_skipped: false };
+        let mut index = 0;
+        while index < fields.len() {
+            if fields[index].rotates {
+                special.rotating.insert(index);
+            }
+            if fields[index].indexed {
+                special.indexed.insert(index);
+            }
+            special.has_skipped |= fields[index].skipped;
+            index += 1;
+        }
+        special
+    }
+}
+
+impl FromIterator<usize> for FieldSet {
+    fn from_iter<I: IntoIterator<Item = usize>>(fields: I) -> Self {
+        let mut set = Self::EMPTY;
+        fields.into_iter().for_each(|field| set.insert(field));
+        set
+    }
+}

@@ -1,0 +1,150 @@
+//! Session ids: made, checked, and never shown.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sha2::{Digest, Sha256};
+
+use crate::error::SessionError;
+
+/// The longest id that a cookie carries with room for its signature and encoding.
+const MAX_LEN: usize = 2048;
+/// Bytes of entropy in a generated id; the same as express-session's uid-safe(24).
+const RANDOM_BYTES: usize = 24;
+/// Ids up to this length need no allocation; a generated one has 32 characters.
+const INLINE: usize = 38;
+
+/// The id of a session: 1 to 2048 bytes of UTF-8.
+///
+/// It is a secret: whoever knows it, signed, has the session. `Debug` therefore shows a few digits of its hash only,
+/// enough to tell two ids apart in a log.
+///
+/// ```
+/// let id = session::SessionId::random()?;
+/// assert_eq!(id.as_str().len(), 32);
+/// assert!(!format!("{id:?}").contains(id.as_str()));
+/// # Ok::<(), session::SessionError>(())
+/// ```
+#[derive(Clone)]
+pub struct SessionId(Text);
+
+#[derive(Clone)]
+enum Text {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Heap(Arc<str>),
+}
+
+impl SessionId {
+    /// A new id: 24 bytes from the operating system, written in 32 URL-safe characters.
+    ///
+    /// # Errors
+    /// [`SessionError::Random`] if the operating system gives no random bytes.
+    pub fn random() -> Result<Self, SessionError> {
+        let mut random = [0; RANDOM_BYTES];
+        getrandom::fill(&mut random).map_err(|error| SessionError::Random(error.into()))?;
+        Ok(Self::encode(&random))
+    }
+
+    /// A new id of 40 letters and digits.
+    pub(crate) fn alphanumeric() -> Result<Self, SessionError> {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let mut id = String::with_capacity(40);
+        while id.len() < 40 {
+            let mut random = [0; 48];
+            getrandom::fill(&mut random).map_err(|error| SessionError::Random(error.into()))?;
+            // A byte beyond the last whole multiple of 62 would favour some letters.
+            let letters = random.iter().filter(|byte| **byte < 248);
+            let letters = letters.filter_map(|byte| LETTERS.get(usize::from(byte % 62)));
+            id.extend(letters.take(40 - id.len()).map(|letter| char::from(*letter)));
+        }
+        Ok(Self::from_text(&id))
+    }
+
+    /// An id of the application's own making.
+    ///
+    /// # Errors
+    /// [`SessionError::InvalidId`] if it is empty or longer than 2048 bytes.
+    pub fn new(id: impl AsRef<str>) -> Result<Self, SessionError> {
+        let id = id.as_ref();
+        if id.is_empty() || id.len() > MAX_LEN {
+            return Err(SessionError::InvalidId { len: id.len() });
+        }
+        Ok(Self::from_text(id))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            // Only whole texts are ever put there.
+            Text::Inline { .. } => str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            Text::Heap(text) => text,
+        }
+    }
+
+    /// The id's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Text::Heap(text) => text.as_bytes(),
+        }
+    }
+
+    /// The SHA-256 of this id, as an id: the key under which a store keeps the session if ids are hashed at rest.
+    pub(crate) fn hashed(&self) -> Self {
+        Self::encode(&Sha256::digest(self.as_bytes()))
+    }
+
+    fn encode(bytes: &[u8]) -> Self {
+        let mut buffer = [0; 64];
+        Self::from_text(Base64UrlUnpadded::encode(bytes, &mut buffer).unwrap_or_default())
+    }
+
+    fn from_text(text: &str) -> Self {
+        let mut bytes = [0; INLINE];
+        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(text.as_bytes());
+                Self(Text::Inline { len, bytes })
+            }
+            _ => Self(Text::Heap(text.into())),
+        }
+    }
+}
+
+impl PartialEq for SessionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for SessionId {}
+
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl PartialOrd for SessionId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SessionId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = Sha256::digest(self.as_bytes());
+        let prefix = digest.iter().take(4).fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
+        write!(f, "SessionId(#{prefix:08x})")
+    }
+}

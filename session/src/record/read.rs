@@ -1,0 +1,214 @@
+//! Reading a record in one pass: the fields go to the session type, the reserved keys stay here.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
+use serde_json::Error;
+use serde_json::de::SliceRead;
+use serde_json::value::RawValue;
+
+use super::cookie_json::StoredCookie;
+use super::{Absent, COOKIE_KEY, Decoded, META_KEY, Meta, Moved};
+use crate::field::{Field, FieldSet};
+
+type JsonDeserializer<'de> = serde_json::Deserializer<SliceRead<'de>>;
+
+/// Reads a record of a session type of this version; `deserialize` makes it from the fields of an older version, or its
+/// own.
+pub(crate) fn read<T>(
+    json: &[u8],
+    absent: Absent<'_>,
+    (version, fields): (u32, &'static [Field]),
+    deserialize: impl FnOnce(u32, FieldDeserializer<'_, '_>) -> Result<T, Error>,
+) -> Result<Decoded<T>, Error> {
+    // Which version it is stands at the end, so a type that has older ones looks there first.
+    let stored_version = if version == 1 { 1 } else { meta(json)?.version() };
+    let is_outdated = stored_version < version;
+    let mut reserved = Reserved::default();
+    let aliases = if is_outdated { Aliases::default() } else { Aliases::of(fields, json)? };
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value =
+        deserialize(stored_version, FieldDeserializer { json: &mut deserializer, reserved: &mut reserved, aliases })?;
+    deserializer.end()?;
+    let cookie = match reserved.cookie {
+        None if absent.cookie_too => StoredCookie::default(),
+        cookie => cookie.ok_or_else(|| Error::missing_field(COOKIE_KEY))?,
+    };
+    let StoredMeta { meta, moved } = reserved.meta.unwrap_or_default();
+    let meta = if is_outdated { meta.with_version(version) } else { meta };
+    Ok(Decoded { value, cookie: cookie.into_cookie(absent.attributes), meta, is_outdated, moved })
+}
+
+/// The `originalMaxAge` of a record's cookie, in milliseconds.
+pub(super) fn max_age(json: &[u8]) -> Option<i64> {
+    #[derive(serde::Deserialize)]
+    struct Outline {
+        cookie: StoredCookie,
+    }
+    let outline: Outline = serde_json::from_slice(json).ok()?;
+    outline.cookie.original_max_age()
+}
+
+/// What stands beside the cookie and the fields.
+fn meta(json: &[u8]) -> Result<Meta, Error> {
+    #[derive(serde::Deserialize)]
+    struct Outline {
+        #[serde(default, rename = "$session")]
+        meta: StoredMeta,
+    }
+    serde_json::from_slice(json).map(|Outline { meta }| meta.meta)
+}
+
+#[derive(Default)]
+struct Reserved {
+    cookie: Option<StoredCookie>,
+    meta: Option<StoredMeta>,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct StoredMeta {
+    #[serde(flatten)]
+    meta: Meta,
+    #[serde(flatten)]
+    moved: Option<Moved>,
+}
+
+/// A record's fields, without the reserved keys.
+pub(crate) struct FieldDeserializer<'a, 'de> {
+    json: &'a mut JsonDeserializer<'de>,
+    reserved: &'a mut Reserved,
+    aliases: Aliases,
+}
+
+impl<'de> Deserializer<'de> for FieldDeserializer<'_, 'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.json.deserialize_map(FieldVisitor { visitor, reserved: self.reserved, aliases: self.aliases })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct FieldVisitor<'a, V> {
+    visitor: V,
+    reserved: &'a mut Reserved,
+    aliases: Aliases,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for FieldVisitor<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a session's record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(Fields { map, reserved: self.reserved, aliases: self.aliases })
+    }
+}
+
+struct Fields<'a, A> {
+    map: A,
+    reserved: &'a mut Reserved,
+    aliases: Aliases,
+}
+
+/// Which fields of a record have come. While two builds of a site run, one writes a field under its name and the other
+/// under an alias: the name counts then, and of several aliases the first.
+#[derive(Default)]
+struct Aliases {
+    fields: &'static [Field],
+    come: FieldSet,
+}
+
+impl Aliases {
+    /// Looks for fields under their own names, if the type has aliases at all.
+    fn of(fields: &'static [Field], json: &[u8]) -> Result<Self, Error> {
+        if fields.iter().all(|field| field.aliases.is_empty()) {
+            return Ok(Self::default());
+        }
+        let keys: HashMap<Key<'_>, IgnoredAny> = serde_json::from_slice(json)?;
+        let is_named = |field: &Field| keys.contains_key(&Key(Cow::Borrowed(field.name)));
+        let named = fields.iter().enumerate().filter(|(_, field)| is_named(field));
+        Ok(Self { fields, come: named.map(|(index, _)| index).collect() })
+    }
+
+    fn passes_over(&mut self, key: &str) -> bool {
+        let of_alias = |field: &Field| field.name != key && field.aliases.contains(&key);
+        let Some(index) = self.fields.iter().position(of_alias) else { return false };
+        let has_come = self.come.contains(index);
+        self.come.insert(index);
+        has_come
+    }
+}
+
+#[derive(PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        while let Some(Key(key)) = self.map.next_key()? {
+            match &*key {
+                COOKIE_KEY => self.reserved.cookie = Some(self.map.next_value()?),
+                META_KEY => self.reserved.meta = Some(self.map.next_value()?),
+                key if self.aliases.passes_over(key) => drop(self.map.next_value::<IgnoredAny>()?),
+                _ => return seed.deserialize(key.into_deserializer()).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// A pair at the top level of a record.
+pub(super) struct Entry<'de> {
+    pub(super) key: Cow<'de, str>,
+    /// The key as it is written, and its colon.
+    pub(super) raw_key: &'de str,
+    /// The value as it is written.
+    pub(super) value: &'de str,
+}
+
+/// The pairs of a record, in order.
+pub(super) fn entries(json: &str) -> Result<Vec<Entry<'_>>, Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let entries = deserializer.deserialize_map(EntryVisitor(json))?;
+    deserializer.end()?;
+    Ok(entries)
+}
+
+struct EntryVisitor<'de>(&'de str);
+
+impl<'de> Visitor<'de> for EntryVisitor<'de> {
+    type Value = Vec<Entry<'de>>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a session's record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        let mut end = 0;
+        while let Some(Key(key)) = map.next_key()? {
+            let value = map.next_value::<&RawValue>()?.get();
+            // The value is a part of the text that is read, so the difference is its place there.
+            let start = value.as_ptr().addr() - self.0.as_ptr().addr();
+            let between = self.0.get(end..start).unwrap_or_default();
+            let raw_key = between.find('"').and_then(|quote| between.get(quote..)).unwrap_or_default();
+            entries.push(Entry { key, raw_key, value });
+            end = start + value.len();
+        }
+        Ok(entries)
+    }
+}

@@ -1,0 +1,230 @@
+//! Secrets, and the signatures made with them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64ct::{Base64Unpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::error::ConfigError;
+
+const MIN_LEN: usize = 32;
+/// A SHA-256 value in base64 without padding.
+const SIGNATURE_LEN: usize = 43;
+
+/// The bytes that session ids are signed with. Wiped from memory when dropped; `Debug` shows nothing of them.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// A secret of at least 32 bytes, from a random generator or a secret store, the same on every machine of a site.
+    ///
+    /// # Errors
+    /// [`ConfigError::SecretEmpty`] or [`ConfigError::SecretShort`].
+    ///
+    /// ```
+    /// use session::Secret;
+    ///
+    /// assert!(Secret::new([7; 32]).is_ok());
+    /// assert!(Secret::new("keyboard cat").is_err());
+    /// ```
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        match bytes.as_ref().len() {
+            0 => Err(ConfigError::SecretEmpty),
+            len if len < MIN_LEN => Err(ConfigError::SecretShort { len }),
+            _ => Ok(Self(Zeroizing::new(bytes.as_ref().to_vec()))),
+        }
+    }
+
+    /// A new secret of 32 random bytes, for sessions that need not outlive the process.
+    ///
+    /// # Errors
+    /// [`ConfigError::Random`] if the operating system gives no random bytes.
+    pub fn random() -> Result<Self, ConfigError> {
+        let mut bytes = Zeroizing::new(vec![0; MIN_LEN]);
+        getrandom::fill(&mut bytes).map_err(|error| ConfigError::Random(error.into()))?;
+        Ok(Self(bytes))
+    }
+
+    /// A secret of any length but zero, for sites that share sessions with a service that already has a short one.
+    ///
+    /// # Errors
+    /// [`ConfigError::SecretEmpty`].
+    pub fn legacy(bytes: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        if bytes.as_ref().is_empty() {
+            return Err(ConfigError::SecretEmpty);
+        }
+        Ok(Self(Zeroizing::new(bytes.as_ref().to_vec())))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// One or more secrets: the first signs, all verify. Rotate by putting a new secret first and taking the old one out
+/// when the sessions signed with it have expired.
+///
+/// ```
+/// use session::{Keyring, Secret};
+///
+/// let (new, old) = (Secret::new([1; 32])?, Secret::new([2; 32])?);
+/// let keyring = Keyring::new(new).with_older(old);
+/// # Ok::<(), session::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Keyring(Vec<Secret>);
+
+impl Keyring {
+    /// A keyring with the secret that signs.
+    #[must_use]
+    pub fn new(secret: Secret) -> Self {
+        Self(vec![secret])
+    }
+
+    /// Accepts signatures made with an older secret too.
+    #[must_use]
+    pub fn with_older(mut self, secret: Secret) -> Self {
+        self.0.push(secret);
+        self
+    }
+}
+
+impl From<Secret> for Keyring {
+    fn from(secret: Secret) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl TryFrom<Vec<Secret>> for Keyring {
+    type Error = ConfigError;
+
+    fn try_from(secrets: Vec<Secret>) -> Result<Self, ConfigError> {
+        if secrets.is_empty() { Err(ConfigError::SecretsEmpty) } else { Ok(Self(secrets)) }
+    }
+}
+
+/// How a session id is signed.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum Signature {
+    /// HMAC-SHA256 with a key derived from the secret and the cookie's name, so that a value signed for another cookie
+    /// or another layer is worth nothing here. The default.
+    #[default]
+    Bound,
+    /// HMAC-SHA256 with the secret itself, byte for byte what cookie-signature and express-session make.
+    Express,
+    /// Signs as [`Bound`](Self::Bound), and accepts what was signed as [`Express`](Self::Express) too: to leave
+    /// express-session's signatures behind without logging anybody out. A session whose cookie has the old signature
+    /// keeps it until its cookie is sent again.
+    BoundOrExpress,
+    /// The application's own. The secrets are then not used.
+    Custom(Arc<dyn Signer>),
+    /// None: the id travels as it is, as with express-token-session. Only for a [token transport](crate::Transport);
+    /// whoever learns an id, from a dump of the store, say, has the session.
+    Unsigned,
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bound => "Bound",
+            Self::Express => "Express",
+            Self::BoundOrExpress => "BoundOrExpress",
+            Self::Custom(_) => "Custom(..)",
+            Self::Unsigned => "Unsigned",
+        })
+    }
+}
+
+/// Signs and verifies session ids in the application's own way.
+///
+/// An implementation compares in constant time and signs with a key that only the servers know.
+pub trait Signer: Send + Sync + 'static {
+    /// The text that carries `id` to the client; in a cookie, without the leading `s:`.
+    fn sign(&self, id: &str) -> String;
+
+    /// The id in a text that [`sign`](Self::sign) made, or none if it was made or changed by anybody else.
+    fn verify<'a>(&self, signed: &'a str) -> Option<&'a str>;
+}
+
+/// Signs and verifies ids for one layer, with the key states prepared once.
+#[derive(Clone)]
+pub(crate) enum IdSigner {
+    Hmac(Vec<Hmac<Sha256>>),
+    Custom(Arc<dyn Signer>),
+    Unsigned,
+}
+
+impl IdSigner {
+    /// `purpose` and `name` say what a bound signature is for.
+    pub(crate) fn new(keyring: &Keyring, signature: &Signature, (purpose, name): (&str, &str)) -> Self {
+        let keys = keyring.0.iter();
+        match signature {
+            Signature::Bound => Self::Hmac(keys.map(|secret| bound_key(secret, purpose, name)).collect()),
+            Signature::Express => Self::Hmac(keys.map(|secret| key(&secret.0)).collect()),
+            Signature::BoundOrExpress => {
+                let bound = keys.clone().map(|secret| bound_key(secret, purpose, name));
+                Self::Hmac(bound.chain(keys.map(|secret| key(&secret.0))).collect())
+            }
+            Signature::Custom(signer) => Self::Custom(Arc::clone(signer)),
+            Signature::Unsigned => Self::Unsigned,
+        }
+    }
+
+    /// `<id>.<signature>`
+    pub(crate) fn sign(&self, id: &str) -> String {
+        match self {
+            Self::Unsigned => id.to_owned(),
+            Self::Custom(signer) => signer.sign(id),
+            Self::Hmac(keys) => {
+                let mut buffer = [0; SIGNATURE_LEN];
+                let signature = keys.first().map_or("", |key| sign_with(key, id, &mut buffer));
+                let mut signed = String::with_capacity(id.len() + 1 + SIGNATURE_LEN);
+                signed.extend([id, ".", signature]);
+                signed
+            }
+        }
+    }
+
+    /// The id in `<id>.<signature>`, if any of the secrets made the signature. The whole text of the signature is
+    /// compared, so that there is one signature for an id and no second way to write it.
+    pub(crate) fn verify<'a>(&self, signed: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Unsigned => Some(signed),
+            Self::Custom(signer) => signer.verify(signed),
+            Self::Hmac(keys) => {
+                let (id, signature) = signed.rsplit_once('.')?;
+                if signature.len() != SIGNATURE_LEN {
+                    return None;
+                }
+                let mut buffer = [0; SIGNATURE_LEN];
+                keys.iter()
+                    .any(|key| sign_with(key, id, &mut buffer).as_bytes().ct_eq(signature.as_bytes()).into())
+                    .then_some(id)
+            }
+        }
+    }
+}
+
+fn sign_with<'a>(key: &Hmac<Sha256>, id: &str, buffer: &'a mut [u8; SIGNATURE_LEN]) -> &'a str {
+    let code = key.clone().chain_update(id.as_bytes()).finalize().into_bytes();
+    // A code of 32 bytes always fits its 43 characters.
+    Base64Unpadded::encode(&code, buffer).unwrap_or_default()
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of every length: RFC 2104 §2")]
+fn key(bytes: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(bytes).expect("a key of any length")
+}
+
+fn bound_key(secret: &Secret, purpose: &str, name: &str) -> Hmac<Sha256> {
+    let purposed = key(&secret.0).chain_update(purpose).chain_update(b"\0");
+    let derived = purposed.chain_update(name).finalize().into_bytes();
+    key(&Zeroizing::new(derived.to_vec()))
+}

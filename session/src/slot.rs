@@ -1,0 +1,147 @@
+//! Where a request's session is while no handle has it.
+
+use std::any::type_name;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderValue;
+use http::request::Parts;
+
+use crate::content::Content;
+use crate::context::LayerContext;
+use crate::data::SessionData;
+use crate::error::{SessionError, SessionRejection};
+use crate::lifecycle::Ending;
+
+/// One request's place for a session of type `T`. The layer makes it, handles borrow from it, the layer empties it.
+pub(crate) struct Slot<T> {
+    pub(crate) layer: Arc<LayerContext>,
+    state: Mutex<SlotState<T>>,
+}
+
+enum SlotState<T> {
+    /// Nobody has asked for the session yet.
+    Unopened,
+    /// A handle has it. The header is for the response, if the session was stored or destroyed meanwhile and the handle
+    /// stays away until then.
+    Lent(Option<HeaderValue>),
+    Held(Content<T>),
+    /// The response has left, or a handler panicked with the session in hand.
+    Closed,
+}
+
+/// What the layer finds in a slot when the response is ready.
+pub(crate) enum Closing<T> {
+    Unused,
+    /// The handle outlives the response.
+    Lent(Option<HeaderValue>),
+    Content(Content<T>),
+}
+
+impl<T: SessionData> Slot<T> {
+    pub(crate) fn new(layer: Arc<LayerContext>) -> Self {
+        Self { layer, state: Mutex::new(SlotState::Unopened) }
+    }
+
+    /// Takes the session out, after opening it at the first call.
+    pub(crate) async fn take(self: &Arc<Self>, parts: &Parts) -> Result<Content<T>, SessionRejection> {
+        if let Some(content) = self.reserve()? {
+            return Ok(content);
+        }
+        let opening = Opening(self);
+        let content = self.open(parts).await?;
+        let content = content.ok_or(SessionRejection::OutsidePath { session: type_name::<T>() })?;
+        opening.succeeded();
+        Ok(content)
+    }
+
+    /// Makes the caller the only one who may have the session; gives it what there is of it.
+    fn reserve(&self) -> Result<Option<Content<T>>, SessionRejection> {
+        let session = type_name::<T>();
+        let mut state = self.state();
+        match &*state {
+            SlotState::Lent(_) => return Err(SessionRejection::InUse { session }),
+            SlotState::Closed => return Err(SessionRejection::Ended { session }),
+            SlotState::Held(content) if content.status.ending != Ending::Open => {
+                return Err(SessionRejection::Ended { session });
+            }
+            SlotState::Held(_) | SlotState::Unopened => {}
+        }
+        match std::mem::replace(&mut *state, SlotState::Lent(None)) {
+            SlotState::Held(content) => Ok(Some(content)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Opens the session before anybody asks for it. Outside the cookie's path there is none to open.
+    pub(crate) async fn open_ahead(&self, parts: &Parts) -> Result<(), SessionError> {
+        if let Some(content) = self.open(parts).await? {
+            *self.state() = SlotState::Held(content);
+        }
+        Ok(())
+    }
+
+    async fn open(&self, parts: &Parts) -> Result<Option<Content<T>>, SessionError> {
+        let Some(request) = self.layer.read_request(parts)? else { return Ok(None) };
+        Content::open(&self.layer, request, self.layer.presented_ids(parts)).await.map(Some)
+    }
+
+    /// Takes the session back from its handle.
+    pub(crate) fn give_back(&self, content: Content<T>) {
+        let mut state = self.state();
+        if matches!(*state, SlotState::Closed) {
+            drop(state);
+            content.warn_if_unsaved();
+        } else if std::thread::panicking() {
+            // Half of what a handler meant to do is worse than nothing.
+            *state = SlotState::Closed;
+        } else {
+            *state = SlotState::Held(content);
+        }
+    }
+
+    /// Keeps the header that the response needs if the handle does not come back in time.
+    pub(crate) fn announce(&self, header: Option<HeaderValue>) {
+        if let SlotState::Lent(kept) = &mut *self.state() {
+            *kept = header;
+        }
+    }
+
+    /// Whether the response has left.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(*self.state(), SlotState::Closed)
+    }
+
+    /// Takes the session for its commit: the response is ready.
+    pub(crate) fn close(&self) -> Closing<T> {
+        match std::mem::replace(&mut *self.state(), SlotState::Closed) {
+            SlotState::Unopened | SlotState::Closed => Closing::Unused,
+            SlotState::Lent(header) => Closing::Lent(header),
+            SlotState::Held(content) => Closing::Content(content),
+        }
+    }
+}
+
+impl<T> Slot<T> {
+    /// A panic never leaves a slot between two states.
+    fn state(&self) -> MutexGuard<'_, SlotState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leaves the slot unopened if opening fails or is given up, so that it can be tried again.
+struct Opening<'a, T>(&'a Slot<T>);
+
+impl<T> Opening<'_, T> {
+    fn succeeded(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl<T> Drop for Opening<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if matches!(*state, SlotState::Lent(_)) {
+            *state = SlotState::Unopened;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The answer of a store, at once or later.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::error::StoreError;
+
+/// What a store's operation returns: an answer that is there at once, which costs no allocation, or a boxed future.
+///
+/// ```
+/// use session::store::StoreFuture;
+///
+/// fn at_once<'a>() -> StoreFuture<'a, usize> {
+///     StoreFuture::ready(Ok(7))
+/// }
+///
+/// fn after_io<'a>() -> StoreFuture<'a, usize> {
+///     StoreFuture::new(async { Ok(7) })
+/// }
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// assert_eq!(at_once().await?, after_io().await?);
+/// # Ok::<(), session::StoreError>(()) }).unwrap();
+/// ```
+#[must_use = "a store does nothing until it is awaited"]
+pub struct StoreFuture<'a, T>(Answer<'a, T>);
+
+enum Answer<'a, T> {
+    Ready(Option<Result<T, StoreError>>),
+    Later(Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>),
+}
+
+impl<'a, T> StoreFuture<'a, T> {
+    /// An answer that is there.
+    pub const fn ready(answer: Result<T, StoreError>) -> Self {
+        Self(Answer::Ready(Some(answer)))
+    }
+
+    /// An answer that has to be waited for.
+    pub fn new(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Self {
+        Self(Answer::Later(Box::pin(answer)))
+    }
+
+    /// Whether the answer is there, so that no clock need be started for it.
+    pub(crate) const fn is_ready(&self) -> bool {
+        matches!(self.0, Answer::Ready(_))
+    }
+}
+
+/// A ready answer is moved out, never pinned.
+impl<T> Unpin for StoreFuture<'_, T> {}
+
+impl<T> Future for StoreFuture<'_, T> {
+    type Output = Result<T, StoreError>;
+
+    /// # Panics
+    /// If it is polled again after it has answered.
+    #[expect(clippy::expect_used, reason = "as every future, it is not polled after it has ended")]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Answer::Ready(answer) => Poll::Ready(answer.take().expect("polled after it had answered")),
+            Answer::Later(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
+
+impl<T> fmt::Debug for StoreFuture<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreFuture(..)")
+    }
+}

@@ -1,0 +1,60 @@
+//! Which sessions have which index key.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::id::SessionId;
+use crate::record::{IndexKey, Record};
+
+/// Locked after a shard, never before one. Records without an index don't come here.
+#[derive(Default)]
+pub(super) struct Index(Mutex<HashMap<IndexKey, BTreeSet<SessionId>>>);
+
+impl Index {
+    pub(super) fn insert(&self, id: &SessionId, record: &Record) {
+        let keys = record.index().unwrap_or_default();
+        if !keys.is_empty() {
+            let mut index = self.lock();
+            keys.iter().for_each(|key| {
+                index.entry(key.clone()).or_default().insert(id.clone());
+            });
+        }
+    }
+
+    pub(super) fn remove(&self, id: &SessionId, record: &Record) {
+        let keys = record.index().unwrap_or_default();
+        if keys.is_empty() {
+            return;
+        }
+        let mut index = self.lock();
+        for key in keys {
+            if let Some(ids) = index.get_mut(key) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    index.remove(key);
+                }
+            }
+        }
+    }
+
+    pub(super) fn replace(&self, id: &SessionId, old: &Record, new: &Record) {
+        if old.index().unwrap_or_default() != new.index().unwrap_or_default() {
+            self.remove(id, old);
+            self.insert(id, new);
+        }
+    }
+
+    /// Ids with this key, in order, after one of them.
+    pub(super) fn ids(&self, key: &IndexKey, after: Option<&SessionId>, limit: usize) -> Vec<SessionId> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let index = self.lock();
+        let ids = index.get(key).into_iter().flat_map(|ids| ids.range((after, Bound::Unbounded)));
+        ids.take(limit).cloned().collect()
+    }
+
+    /// A panic in another thread leaves the index whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<IndexKey, BTreeSet<SessionId>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,299 @@
+//! The sessions of a memory store, in maps that threads share.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use super::index::Index;
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::{IndexKey, Record, Revision};
+use crate::store::{Created, Cursor, Loaded, Page, Renamed, Renewal, Updated};
+use crate::timestamp::Timestamp;
+
+/// Enough that threads rarely meet, few enough that an empty store is small.
+const SHARDS: usize = 64;
+
+struct Session {
+    record: Record,
+    revision: u64,
+    expires: Timestamp,
+}
+
+impl Session {
+    fn loaded(&self) -> Loaded {
+        Loaded { record: self.record.clone(), revision: self.revision.into(), expires: self.expires }
+    }
+}
+
+type Shard = HashMap<SessionId, Session>;
+
+/// The sessions, spread over maps of their own so that threads don't wait for each other.
+pub(super) struct Sessions {
+    shards: [Mutex<Shard>; SHARDS],
+    stored: AtomicUsize,
+    revisions: AtomicU64,
+    index: Index,
+    last_full_sweep: AtomicI64,
+    sweeper: OnceLock<Sender<()>>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            stored: AtomicUsize::new(0),
+            revisions: AtomicU64::new(0),
+            index: Index::default(),
+            last_full_sweep: AtomicI64::new(i64::MIN),
+            sweeper: OnceLock::new(),
+        }
+    }
+}
+
+impl Sessions {
+    /// How many are kept; some of them may have expired.
+    pub(super) fn stored(&self) -> usize {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn load(&self, id: &SessionId, renewal: Option<Renewal>) -> Option<Loaded> {
+        let mut shard = self.shard_of(id);
+        let now = Timestamp::now();
+        let session = self.living(&mut shard, id, now)?;
+        if let Some(renewal) = renewal {
+            let renewed = renewal.expires(session.record.max_age(), now, session.expires);
+            session.expires = renewed.unwrap_or(session.expires);
+        }
+        Some(session.loaded())
+    }
+
+    pub(super) fn create(&self, id: &SessionId, record: Record, expires: Timestamp) -> Created {
+        let mut shard = self.shard_of(id);
+        if self.living(&mut shard, id, Timestamp::now()).is_some() {
+            return Created::Taken;
+        }
+        Created::Stored(self.insert(&mut shard, id, record, expires))
+    }
+
+    pub(super) fn update(&self, id: &SessionId, expected: Revision, record: Record, expires: Timestamp) -> Updated {
+        let mut shard = self.shard_of(id);
+        match self.living(&mut shard, id, Timestamp::now()) {
+            None => Updated::Gone,
+            Some(session) if Revision::from(session.revision) != expected => Updated::Conflict(session.loaded()),
+            Some(_) => Updated::Replaced(self.insert(&mut shard, id, record, expires)),
+        }
+    }
+
+    pub(super) fn touch(&self, id: &SessionId, expires: Timestamp) -> bool {
+        let mut shard = self.shard_of(id);
+        let session = self.living(&mut shard, id, Timestamp::now());
+        session.map(|session| session.expires = expires).is_some()
+    }
+
+    pub(super) fn rename(
+        &self,
+        old: &SessionId,
+        expected: Revision,
+        new: &SessionId,
+        record: Record,
+        expires: Timestamp,
+    ) -> Renamed {
+        let (from, to) = (shard_index(old), shard_index(new));
+        // Two shards are locked in the order of their place, so that two renamings never wait for each other.
+        let mut lower = self.shard(from.min(to));
+        let mut upper = (from != to).then(|| self.shard(from.max(to)));
+        let (source, mut target): (&mut Shard, Option<&mut Shard>) = match upper.as_deref_mut() {
+            Some(upper) if from > to => (upper, Some(&mut lower)),
+            upper => (&mut lower, upper),
+        };
+        let now = Timestamp::now();
+        match self.living(source, old, now) {
+            None => return Renamed::Gone,
+            Some(session) if Revision::from(session.revision) != expected => {
+                return Renamed::Conflict(session.loaded());
+            }
+            Some(_) => {}
+        }
+        if self.living(target.as_deref_mut().unwrap_or(source), new, now).is_some() {
+            return Renamed::Taken;
+        }
+        self.remove(source, old);
+        Renamed::Stored(self.insert(target.unwrap_or(source), new, record, expires))
+    }
+
+    pub(super) fn destroy(&self, id: &SessionId) {
+        self.remove(&mut self.shard_of(id), id);
+    }
+
+    pub(super) fn find(&self, key: &IndexKey, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let after = after.map(|cursor| SessionId::new(cursor.as_str())).transpose().map_err(StoreError::new)?;
+        let ids = self.index.ids(key, after.as_ref(), limit);
+        let next = (ids.len() == limit).then(|| ids.last().map(|id| Cursor::new(id.as_str()))).flatten();
+        let now = Timestamp::now();
+        let loaded = |id: SessionId| {
+            let loaded = self.living(&mut self.shard_of(&id), &id, now)?.loaded();
+            Some((id, loaded))
+        };
+        Ok(Page { sessions: ids.into_iter().filter_map(loaded).collect(), next })
+    }
+
+    pub(super) fn page(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let (mut index, mut last) = match after {
+            None => (0, None),
+            Some(cursor) => position(cursor)?,
+        };
+        let mut sessions = Vec::new();
+        let now = Timestamp::now();
+        while let Some(shard) = self.shards.get(index) {
+            let shard = lock(shard);
+            let living = shard
+                .iter()
+                .filter(|(id, session)| session.expires > now && last.as_ref().is_none_or(|last| *id > last));
+            let mut rest: Vec<_> = living.map(|(id, session)| (id.clone(), session.loaded())).collect();
+            drop(shard);
+            rest.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            let room = limit - sessions.len();
+            let is_cut = rest.len() > room;
+            sessions.extend(rest.into_iter().take(room));
+            if is_cut || (sessions.len() == limit && index + 1 < SHARDS) {
+                let (shard, id) =
+                    if is_cut { (index, sessions.last().map(|(id, _)| id.as_str())) } else { (index + 1, None) };
+                return Ok(Page { next: Some(Cursor::new(format!("{shard}:{}", id.unwrap_or_default()))), sessions });
+            }
+            (index, last) = (index + 1, None);
+        }
+        Ok(Page { sessions, next: None })
+    }
+
+    pub(super) fn count(&self, now: Timestamp) -> usize {
+        self.shards.iter().map(|shard| lock(shard).values().filter(|session| session.expires > now).count()).sum()
+    }
+
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            let sessions = std::mem::take(&mut *shard);
+            self.stored.fetch_sub(sessions.len(), Ordering::Relaxed);
+            sessions.iter().for_each(|(id, session)| self.index.remove(id, &session.record));
+        }
+    }
+
+    fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[index % SHARDS])
+    }
+
+    fn shard_of(&self, id: &SessionId) -> MutexGuard<'_, Shard> {
+        self.shard(shard_index(id))
+    }
+
+    /// The session of `id`; one that has expired is removed.
+    fn living<'a>(&self, shard: &'a mut Shard, id: &SessionId, now: Timestamp) -> Option<&'a mut Session> {
+        match shard.entry(id.clone()) {
+            Entry::Vacant(_) => None,
+            Entry::Occupied(session) if session.get().expires <= now => {
+                self.index.remove(id, &session.remove().record);
+                self.stored.fetch_sub(1, Ordering::Relaxed);
+                None
+            }
+            Entry::Occupied(session) => Some(session.into_mut()),
+        }
+    }
+
+    fn insert(&self, shard: &mut Shard, id: &SessionId, record: Record, expires: Timestamp) -> Revision {
+        let revision = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
+        match shard.entry(id.clone()) {
+            Entry::Occupied(mut session) => {
+                self.index.replace(id, &session.get().record, &record);
+                session.insert(Session { record, revision, expires });
+            }
+            Entry::Vacant(place) => {
+                self.index.insert(id, &record);
+                place.insert(Session { record, revision, expires });
+                self.stored.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        revision.into()
+    }
+
+    fn remove(&self, shard: &mut Shard, id: &SessionId) {
+        if let Some(session) = shard.remove(id) {
+            self.index.remove(id, &session.record);
+            self.stored.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes what has expired, one shard at a time, so that no request waits long.
+    fn sweep(&self) {
+        for shard in &self.shards {
+            let now = Timestamp::now();
+            let mut shard = lock(shard);
+            let before = shard.len();
+            shard.retain(|id, session| {
+                let lives = session.expires > now;
+                if !lives {
+                    self.index.remove(id, &session.record);
+                }
+                lives
+            });
+            self.stored.fetch_sub(before - shard.len(), Ordering::Relaxed);
+            if shard.capacity() > 4 * shard.len() + 64 {
+                shard.shrink_to_fit();
+            }
+        }
+    }
+
+    /// A store that stays full is swept once a second at most.
+    pub(super) fn sweep_when_full(&self) {
+        let now = Timestamp::now().as_millis();
+        let last = self.last_full_sweep.load(Ordering::Relaxed);
+        let due = now.saturating_sub(last) >= 1000;
+        let swap = || self.last_full_sweep.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+        if due && swap().is_ok() {
+            self.sweep();
+        }
+    }
+
+    /// Starts the thread that sweeps, with the first session. It ends with the store.
+    pub(super) fn sweep_in_background(self: &Arc<Self>, interval: Duration) {
+        self.sweeper.get_or_init(|| {
+            let (stop, stopped) = channel();
+            let sessions = Arc::downgrade(self);
+            let spawned = thread::Builder::new()
+                .name("session-sweeper".to_owned())
+                .spawn(move || sweep_repeatedly(&sessions, &stopped, interval));
+            if let Err(error) = spawned {
+                tracing::error!(%error, "expired sessions stay in memory: no thread to remove them");
+            }
+            stop
+        });
+    }
+}
+
+fn sweep_repeatedly(sessions: &Weak<Sessions>, stopped: &Receiver<()>, interval: Duration) {
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+        let Some(sessions) = sessions.upgrade() else { return };
+        sessions.sweep();
+    }
+}
+
+/// A panic in another thread leaves a shard whole: every change of it is one step.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shard_index(id: &SessionId) -> usize {
+    let mix = |hash: usize, byte: &u8| (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0193);
+    (id.as_bytes().iter().rev().take(8).fold(0x811c_9dc5, mix) >> 8) % SHARDS
+}
+
+/// A cursor names a shard, and the last id that was listed of it.
+fn position(cursor: &Cursor) -> Result<(usize, Option<SessionId>), StoreError> {
+    let (shard, id) = cursor.as_str().split_once(':').unwrap_or((cursor.as_str(), ""));
+    let index = shard.parse().map_err(StoreError::new)?;
+    Ok((index, SessionId::new(id).ok()))
+}

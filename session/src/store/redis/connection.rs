@@ -1,0 +1,167 @@
+//! One connection that comes back by itself.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use ::redis::aio::{ConnectionLike, MultiplexedConnection};
+use ::redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind,
+    Value,
+};
+use tokio::sync::Mutex;
+
+/// So many commands in a row without an answer: the connection is taken for dead, even if nobody closed it.
+const SILENT_COMMANDS: u32 = 3;
+/// A server that refused a connection is left alone for so long.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection to one server, shared by all its clones, that is made anew by the next command after it broke.
+///
+/// While the server is away, commands fail, and don't wait. Differing from the `redis` crate's `ConnectionManager`, no
+/// error lasts: whatever kept a connection from being made, the next command tries again.
+#[derive(Clone)]
+pub struct RedisConnection(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    config: AsyncConnectionConfig,
+    current: RwLock<Option<Current>>,
+    /// Held by the one who connects; what kept the last one from it, and when.
+    connecting: Mutex<Option<(Instant, RedisError)>>,
+    silent: AtomicU32,
+}
+
+#[derive(Clone)]
+struct Current {
+    number: u64,
+    connection: MultiplexedConnection,
+}
+
+impl RedisConnection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The server can't be reached, or refuses.
+    pub async fn connect(client: Client) -> RedisResult<Self> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(Some(Duration::from_secs(3)));
+        Self::connect_with(client, config).await
+    }
+
+    /// Connects with timeouts and other settings of one's own. The defaults of [`connect`](Self::connect) are 2 s for a
+    /// connection and 3 s for an answer.
+    ///
+    /// # Errors
+    /// The server can't be reached, or refuses.
+    pub async fn connect_with(client: Client, config: AsyncConnectionConfig) -> RedisResult<Self> {
+        let this = Self(Arc::new(Shared {
+            client,
+            config,
+            current: RwLock::new(None),
+            connecting: Mutex::new(None),
+            silent: AtomicU32::new(0),
+        }));
+        this.current().await?;
+        Ok(this)
+    }
+
+    async fn current(&self) -> RedisResult<Current> {
+        match self.living() {
+            Some(current) => Ok(current),
+            None => self.reconnect().await,
+        }
+    }
+
+    fn living(&self) -> Option<Current> {
+        self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn reconnect(&self) -> RedisResult<Current> {
+        let asked = Instant::now();
+        let mut failure = self.0.connecting.lock().await;
+        if let Some(current) = self.living() {
+            return Ok(current);
+        }
+        match &*failure {
+            // Who waited while another one failed would fail just so.
+            Some((at, error)) if *at + RETRY_PAUSE > asked => return Err(error.clone()),
+            _ => {}
+        }
+        match self.0.client.get_multiplexed_async_connection_with_config(&self.0.config).await {
+            Ok(connection) => {
+                static NUMBERS: AtomicU64 = AtomicU64::new(0);
+                let current = Current { number: NUMBERS.fetch_add(1, Ordering::Relaxed), connection };
+                *failure = None;
+                self.0.silent.store(0, Ordering::Relaxed);
+                *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current.clone());
+                Ok(current)
+            }
+            Err(error) => {
+                *failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets the connection go if it is of no more use.
+    fn judge<T>(&self, number: u64, result: &RedisResult<T>) {
+        let is_dead = match result {
+            Err(error) if error.is_timeout() => self.0.silent.fetch_add(1, Ordering::Relaxed) + 1 >= SILENT_COMMANDS,
+            Err(error) if error.is_io_error() || error.is_unrecoverable_error() => true,
+            // The server is no primary any more; its name may stand for another one by now.
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => true,
+            _ => {
+                // A shared counter is written only when there is something to write.
+                if self.0.silent.load(Ordering::Relaxed) != 0 {
+                    self.0.silent.store(0, Ordering::Relaxed);
+                }
+                false
+            }
+        };
+        if is_dead {
+            let mut current = self.0.current.write().unwrap_or_else(PoisonError::into_inner);
+            if current.as_ref().is_some_and(|current| current.number == number) {
+                *current = None;
+            }
+        }
+    }
+}
+
+impl ConnectionLike for RedisConnection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let Current { number, mut connection } = self.current().await?;
+            let result = connection.send_packed_command(command).await.and_then(Value::extract_error);
+            self.judge(number, &result);
+            result
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            let Current { number, mut connection } = self.current().await?;
+            let result = connection.send_packed_commands(commands, offset, count).await;
+            self.judge(number, &result);
+            result
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.0.client.get_connection_info().redis_settings().db()
+    }
+}
+
+impl fmt::Debug for RedisConnection {
+    /// The address may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConnection").field("connected", &self.living().is_some()).finish_non_exhaustive()
+    }
+}

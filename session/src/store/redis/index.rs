@@ -1,0 +1,180 @@
+//! Which sessions have which index key.
+//!
+//! A sorted set for each key has the sessions' ids, with the expiry that was written with them as score. An entry is
+//! there before its session, and stays until after it is gone. Loading renews a session and not its entries, so that a
+//! score that has passed is a reason to look, and no more: the sweep removes the entry if the session is gone, and
+//! writes the new expiry otherwise. A score in the future is never a reason to remove an entry, for its session may be
+//! about to come.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use ::redis::cmd;
+
+use super::operations::life;
+use super::scripts::{ADD_ENTRY, REMOVE_ENTRY};
+use super::{RedisServer, RedisStore};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::{IndexKey, Record};
+use crate::store::{Cursor, Page};
+use crate::timestamp::Timestamp;
+
+/// How long an entry is left alone after its expiry, in milliseconds: longer than a write takes, and than the clocks of
+/// the site differ.
+const GRACE: i64 = 60_000;
+/// How often a store looks for what is to be cleaned, in milliseconds.
+const SWEEP_INTERVAL: i64 = 60_000;
+/// How many entries are looked at in one step.
+const STEP: usize = 64;
+/// How much longer than its entries a set is kept if no sweep comes by any more: 400 days. Until then, sessions that
+/// are renewed stay in it.
+const KEPT: i64 = 400 * 86_400_000;
+
+impl<C: RedisServer> RedisStore<C> {
+    /// Writes the entries of a record that is about to be stored.
+    pub(super) async fn add_entries(
+        &self,
+        id: &SessionId,
+        record: &Record,
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(keys) = record.index() else { return Ok(()) };
+        for key in keys {
+            let size = self.add_entry(&self.prefix.index_key(key.as_str()), id.as_str(), expires).await?;
+            if size == 1 {
+                self.plan_cleaning(key.as_str(), expires).await?;
+            }
+        }
+        if !keys.is_empty() {
+            self.sweep_in_background();
+        }
+        Ok(())
+    }
+
+    pub(super) async fn indexed_page(
+        &self,
+        key: &IndexKey,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let set = self.prefix.index_key(key.as_str());
+        let cursor = after.as_ref().map_or("0", Cursor::as_str);
+        let mut command = cmd("ZSCAN");
+        command.arg(&set).arg(cursor).arg("COUNT").arg(limit.clamp(1, 1000));
+        let (next, entries): (u64, Vec<(String, f64)>) = self.ask(&command).await?.read()?;
+        let entries = entries.into_iter().filter_map(|(id, score)| Some((SessionId::new(id).ok()?, score)));
+        let mut entries: BTreeMap<_, _> = entries.collect();
+        let sessions = self.peek_at(entries.keys().cloned()).await?;
+        sessions.iter().for_each(|(id, _)| {
+            entries.remove(id);
+        });
+        let passed = Timestamp::now().plus_millis(-GRACE);
+        for (id, _) in entries.iter().filter(|(_, score)| **score <= as_score(passed)) {
+            self.remove_entry(&set, id.as_str(), passed).await?;
+        }
+        Ok(Page { sessions, next: (next != 0).then(|| Cursor::new(next.to_string())) })
+    }
+
+    async fn add_entry(&self, set: &[u8], member: &str, expires: Timestamp) -> Result<i64, StoreError> {
+        let arguments = [expires.as_millis().to_string(), life(expires).saturating_add(KEPT).to_string()];
+        let [score, kept] = arguments.each_ref().map(String::as_bytes);
+        self.run(&ADD_ENTRY, &[set], &[member.as_bytes(), score, kept]).await?.read()
+    }
+
+    /// Removes an entry, unless it was written anew.
+    async fn remove_entry(&self, set: &[u8], member: &str, passed: Timestamp) -> Result<(), StoreError> {
+        let passed = passed.as_millis().to_string();
+        self.run(&REMOVE_ENTRY, &[set], &[member.as_bytes(), passed.as_bytes()]).await?.read::<i64>().map(drop)
+    }
+
+    async fn plan_cleaning(&self, key: &str, expires: Timestamp) -> Result<(), StoreError> {
+        self.add_entry(&self.prefix.index_key(""), key, expires.plus_millis(GRACE)).await.map(drop)
+    }
+
+    fn sweep_in_background(&self) {
+        let now = Timestamp::now();
+        let last = self.last_sweep.load(Ordering::Relaxed);
+        let is_due = now.as_millis().saturating_sub(last) >= SWEEP_INTERVAL;
+        let swap = || self.last_sweep.compare_exchange(last, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed);
+        if is_due && swap().is_ok() {
+            let store = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = store.sweep(now).await {
+                    tracing::debug!(%error, "the index of sessions was not cleaned");
+                }
+            });
+        }
+    }
+
+    /// Cleans the sets in which expired entries are due.
+    pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        let plan = self.prefix.index_key("");
+        loop {
+            let keys: Vec<String> = self.ask(&lowest(&plan, now)).await?.read()?;
+            for key in &keys {
+                // Another process need not do the same; if this one ends half-way, somebody else goes on later.
+                self.plan_cleaning(key, now).await?;
+                self.clean(key, now).await?;
+            }
+            if keys.len() < STEP {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn clean(&self, key: &str, now: Timestamp) -> Result<(), StoreError> {
+        let set = self.prefix.index_key(key);
+        let passed = now.plus_millis(-GRACE);
+        loop {
+            let ids: Vec<String> = self.ask(&lowest(&set, passed)).await?.read()?;
+            for id in &ids {
+                match self.expiry_now(id).await? {
+                    None => self.remove_entry(&set, id, passed).await?,
+                    Some(expires) => self.add_entry(&set, id, expires).await.map(drop)?,
+                }
+            }
+            if ids.len() < STEP {
+                break;
+            }
+        }
+        let first: Vec<(String, f64)> =
+            self.ask(cmd("ZRANGE").arg(&set).arg(0).arg(0).arg("WITHSCORES")).await?.read()?;
+        if let Some((_, score)) = first.first() {
+            return self.plan_cleaning(key, as_timestamp(*score).max(now)).await;
+        }
+        self.ask(cmd("ZREM").arg(self.prefix.index_key("")).arg(key)).await?.read::<i64>()?;
+        // Somebody may have begun the set again before it was taken off the plan.
+        let size: i64 = self.ask(cmd("ZCARD").arg(&set)).await?.read()?;
+        if size > 0 { self.plan_cleaning(key, now).await } else { Ok(()) }
+    }
+
+    async fn expiry_now(&self, id: &str) -> Result<Option<Timestamp>, StoreError> {
+        let key = [self.prefix.sessions.as_bytes(), id.as_bytes()].concat();
+        let life: i64 = self.ask(cmd("PTTL").arg(key)).await?.read()?;
+        let now = Timestamp::now();
+        Ok(match life {
+            -2 => None,
+            -1 => Some(now.plus_millis(KEPT)),
+            life => Some(now.plus_millis(life)),
+        })
+    }
+}
+
+/// Members whose scores have passed.
+fn lowest(set: &[u8], passed: Timestamp) -> ::redis::Cmd {
+    let mut command = cmd("ZRANGEBYSCORE");
+    command.arg(set).arg("-inf").arg(passed.as_millis()).arg("LIMIT").arg(0).arg(STEP);
+    command
+}
+
+/// Exact up to the year 287 396.
+#[expect(clippy::cast_precision_loss, reason = "exact for all times that occur")]
+fn as_score(time: Timestamp) -> f64 {
+    time.as_millis() as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "exact for all times that occur")]
+fn as_timestamp(score: f64) -> Timestamp {
+    Timestamp::from_millis(score as i64)
+}

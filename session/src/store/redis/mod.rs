@@ -1,0 +1,240 @@
+//! Sessions on a Redis or Valkey server, or a cluster of them.
+
+#[cfg(feature = "redis-cluster")]
+mod cluster;
+mod connection;
+mod index;
+mod listing;
+mod operations;
+mod reply;
+mod scripts;
+mod server;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use ::redis::Client;
+use ::redis::aio::ConnectionLike;
+
+#[cfg(feature = "redis-cluster")]
+pub use self::cluster::{RedisCluster, RedisClusterStore};
+pub use self::connection::RedisConnection;
+pub use self::server::RedisServer;
+use super::{Created, Cursor, IndexKey, Loaded, Page, Renamed, Renewal, Store, StoreFuture, Updated};
+use crate::error::StoreError;
+use crate::id::SessionId;
+use crate::record::{Record, Revision};
+use crate::timestamp::Timestamp;
+
+/// A store on a Redis server (6.2 or later) or a Valkey server. Clones share their connection.
+///
+/// ```no_run
+/// use session::RedisStore;
+///
+/// # async fn connect() -> Result<(), session::StoreError> {
+/// let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Keys
+///
+/// | key | type | what |
+/// |---|---|---|
+/// | `sess:<id>` | string | a session: its JSON, with the session's expiry as the key's |
+/// | `sess-index:<key>` | sorted set | ids of sessions with an index key, each with its expiry as it was written last |
+/// | `sess-index:` | sorted set | the index keys in use, each with the moment when its set is to be cleaned |
+///
+/// The first are those of connect-redis, so that services on Node.js share the sessions. [`prefix`](Self::prefix)
+/// changes all three. The others exist only if the session type has indexed fields.
+///
+/// The server should never evict (`maxmemory-policy noeviction`), or it logs people out. When it is full, saving is an
+/// error and everything else goes on.
+///
+/// # Commands
+///
+/// | operation | commands |
+/// |---|---|
+/// | load, with the expiry renewed | 1 (`GETEX`); 2 for a session whose life is not the layer's usual one |
+/// | load without renewal, create, update, touch, destroy, change of the id | 1 |
+/// | create, update, change of the id, with *n* index keys | 1 + *n* |
+/// | change of the id, on a cluster | 2 |
+///
+/// A load writes the expiry whether or not it moves by much ([`Renewal::after`]): that costs no more than reading. A
+/// command whose connection breaks before the answer is sent a second time, and what the first one wrote is recognised.
+///
+/// The entries of a session in the index are written before the session and outlive it; whoever looks sees only those
+/// whose session lives. They are removed some time after the expiry that was written last, in the background.
+#[derive(Clone)]
+pub struct RedisStore<C = RedisConnection> {
+    server: C,
+    prefix: Prefix,
+    last_sweep: Arc<AtomicI64>,
+}
+
+impl RedisStore {
+    /// Connects to one server: `redis://[user:password@]host:port/database`, or `unix:///path`.
+    ///
+    /// The connection comes back by itself when it breaks. An answer is waited for at most 3 s. For TLS, turn that
+    /// feature of the `redis` crate on.
+    ///
+    /// # Errors
+    /// A URL that isn't one, or a server that can't be reached.
+    pub async fn connect(url: impl AsRef<str>) -> Result<Self, StoreError> {
+        let client = Client::open(url.as_ref()).map_err(StoreError::new)?;
+        Ok(Self::new(RedisConnection::connect(client).await.map_err(StoreError::new)?))
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
+    /// A store over a connection of one's own making, to one server; for a cluster, see `RedisClusterStore`.
+    ///
+    /// ```no_run
+    /// use session::RedisStore;
+    ///
+    /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = redis::Client::open("redis://127.0.0.1:6379")?;
+    /// let store = RedisStore::new(client.get_multiplexed_async_connection().await?);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn new(connection: C) -> Self {
+        Self::over(connection, Prefix::default())
+    }
+}
+
+impl<C> RedisStore<C> {
+    fn over(server: C, prefix: Prefix) -> Self {
+        Self { server, prefix, last_sweep: Arc::new(AtomicI64::new(0)) }
+    }
+
+    /// What the sessions' keys begin with. Default: `sess:`, as in connect-redis.
+    ///
+    /// The index has the same prefix with `-index:` in place of its colon. A prefix must not be the beginning of
+    /// another one that is in use in the same database.
+    ///
+    /// ```no_run
+    /// # use session::RedisStore;
+    /// # async fn connect() -> Result<(), session::StoreError> {
+    /// let store = RedisStore::connect("redis://127.0.0.1:6379").await?.prefix("shop:"); // and `shop-index:`
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
+        self.prefix = Prefix::new(prefix.as_ref());
+        self
+    }
+}
+
+impl<C> fmt::Debug for RedisStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("prefix", &self.prefix.sessions).finish_non_exhaustive()
+    }
+}
+
+impl<C: RedisServer> Store for RedisStore<C> {
+    fn load<'a>(&'a self, id: &'a SessionId, renewal: Option<Renewal>) -> StoreFuture<'a, Option<Loaded>> {
+        match renewal {
+            None => StoreFuture::new(self.peek(id)),
+            Some(renewal) => StoreFuture::new(self.load_and_renew(id, renewal)),
+        }
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, record: Record, expires: Timestamp) -> StoreFuture<'a, Created> {
+        StoreFuture::new(self.create_session(id, record, expires))
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        expected: Revision,
+        record: Record,
+        expires: Timestamp,
+    ) -> StoreFuture<'a, Updated> {
+        StoreFuture::new(self.update_session(id, expected, record, expires))
+    }
+
+    fn touch<'a>(&'a self, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
+        StoreFuture::new(self.touch_session(id, expires))
+    }
+
+    fn rename<'a>(
+        &'a self,
+        old: &'a SessionId,
+        expected: Revision,
+        new: &'a SessionId,
+        record: Record,
+        expires: Timestamp,
+    ) -> StoreFuture<'a, Renamed> {
+        if C::IS_ONE {
+            StoreFuture::new(self.rename_at_once(old, expected, new, record, expires))
+        } else {
+            StoreFuture::new(self.rename_in_steps(old, expected, new, record, expires))
+        }
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, ()> {
+        StoreFuture::new(self.destroy_session(id))
+    }
+
+    fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
+        StoreFuture::new(self.page(after, limit))
+    }
+
+    fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
+        StoreFuture::new(self.indexed_page(key, after, limit))
+    }
+
+    fn len(&self) -> StoreFuture<'_, usize> {
+        StoreFuture::new(self.count())
+    }
+
+    fn clear(&self) -> StoreFuture<'_, ()> {
+        StoreFuture::new(self.remove_all())
+    }
+}
+
+/// What keys begin with.
+#[derive(Clone)]
+struct Prefix {
+    sessions: Arc<str>,
+    index: Arc<str>,
+}
+
+impl Prefix {
+    fn new(prefix: &str) -> Self {
+        Self { sessions: prefix.into(), index: format!("{}-index:", prefix.trim_end_matches(':')).into() }
+    }
+
+    fn key(&self, id: &SessionId) -> Vec<u8> {
+        [self.sessions.as_bytes(), id.as_bytes()].concat()
+    }
+
+    fn index_key(&self, key: &str) -> Vec<u8> {
+        [self.index.as_bytes(), key.as_bytes()].concat()
+    }
+
+    /// The pattern that matches the keys of sessions, for `SCAN`.
+    fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.sessions.len() + 1);
+        for letter in self.sessions.chars() {
+            if matches!(letter, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('*');
+        pattern
+    }
+
+    /// The id in a session's key.
+    fn id(&self, key: &[u8]) -> Option<SessionId> {
+        SessionId::new(str::from_utf8(key.strip_prefix(self.sessions.as_bytes())?).ok()?).ok()
+    }
+}
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self::new("sess:")
+    }
+}

@@ -1,0 +1,91 @@
+//! Sending commands, and what their answers mean.
+
+use std::io;
+
+use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value, from_redis_value};
+use bytes::Bytes;
+
+use super::scripts::{Script, is_session, revision};
+use super::{RedisServer, RedisStore};
+use crate::error::StoreError;
+use crate::record::Record;
+use crate::store::Loaded;
+use crate::timestamp::Timestamp;
+
+/// The expiry of a session whose key has none: the end of the year 9999.
+const NEVER: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+
+/// An answer, and whether the command may have been carried out before, by a try whose answer was lost.
+pub(super) struct Reply {
+    pub(super) value: Value,
+    pub(super) repeated: bool,
+}
+
+/// What a script finds under a session's key.
+pub(super) enum Found {
+    /// Nothing.
+    Gone,
+    /// What it was told to expect; it did its work.
+    Expected,
+    /// The other key has a session.
+    Taken,
+    /// Something else: its value, and its life in milliseconds.
+    Other(Bytes, i64),
+}
+
+impl<C: RedisServer> RedisStore<C> {
+    /// Sends a command; again, if the connection breaks before the answer.
+    pub(super) async fn ask(&self, command: &Cmd) -> Result<Reply, StoreError> {
+        let (result, repeated) = self.try_to_ask(command).await;
+        Ok(Reply { value: result.map_err(StoreError::new)?, repeated })
+    }
+
+    async fn try_to_ask(&self, command: &Cmd) -> (RedisResult<Value>, bool) {
+        match self.server.send(command).await {
+            Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
+                (self.server.send(command).await, true)
+            }
+            result => (result, false),
+        }
+    }
+
+    pub(super) async fn run(&self, script: &Script, keys: &[&[u8]], arguments: &[&[u8]]) -> Result<Reply, StoreError> {
+        let (result, repeated) = self.try_to_ask(&script.by_digest(keys, arguments)).await;
+        match result {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                let reply = self.ask(&script.by_source(keys, arguments)).await?;
+                Ok(Reply { repeated: repeated || reply.repeated, ..reply })
+            }
+            result => Ok(Reply { value: result.map_err(StoreError::new)?, repeated }),
+        }
+    }
+}
+
+impl Reply {
+    pub(super) fn read<T: FromRedisValue>(self) -> Result<T, StoreError> {
+        from_redis_value(self.value).map_err(StoreError::new)
+    }
+
+    pub(super) fn found(self) -> Result<Found, StoreError> {
+        match self.value {
+            Value::Int(0) => Ok(Found::Gone),
+            Value::Int(1) => Ok(Found::Expected),
+            Value::Int(2) => Ok(Found::Taken),
+            Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
+                Ok([Value::BulkString(value), Value::Int(life)]) => Ok(Found::Other(value.into(), life)),
+                _ => Err(unexpected()),
+            },
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// The session of this value and life in milliseconds, if it is one.
+pub(super) fn loaded(value: Bytes, life: i64, now: Timestamp) -> Option<Loaded> {
+    let expires = if life < 0 { NEVER } else { now.plus_millis(life) };
+    is_session(&value).then(|| Loaded { revision: revision(&value), record: Record::from_json(value), expires })
+}
+
+pub(super) fn unexpected() -> StoreError {
+    StoreError::new(io::Error::new(io::ErrorKind::InvalidData, "the server gave an answer that makes no sense"))
+}

@@ -1,0 +1,60 @@
+//! Doing again what failed, where that is safe.
+
+use std::time::Duration;
+
+use sqlx::Error;
+
+use super::driver::Driver;
+
+/// How often a transaction that the server gave up is tried again, and how often a connection may be lost.
+const TRANSIENT: u32 = 10;
+const LOST: u32 = 2;
+
+/// The tries of one operation.
+pub(super) struct Attempts {
+    transient: u32,
+    lost: u32,
+}
+
+impl Attempts {
+    pub(super) const fn new() -> Self {
+        Self { transient: 0, lost: 0 }
+    }
+
+    /// Whether an earlier try may have been carried out, and its connections can't be trusted.
+    pub(super) const fn has_lost_a_reply(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// Waits for the next try after this error.
+    ///
+    /// # Errors
+    /// The error, if there is no next try.
+    pub(super) async fn again<D: Driver>(&mut self, error: Error) -> Result<(), Error> {
+        match &error {
+            Error::Database(cause) if D::is_transient(&**cause) && self.transient < TRANSIENT => {
+                self.transient += 1;
+                tokio::time::sleep(Duration::from_millis(1 << self.transient.min(6))).await;
+                Ok(())
+            }
+            _ if is_lost(&error) && self.lost < LOST => {
+                self.lost += 1;
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+/// Whether the connection ended, so that nobody knows what the server did.
+fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::WorkerCrashed => true,
+        // PostgreSQL and MySQL, when an administrator ends the session or the server.
+        Error::Database(cause) => {
+            let code = cause.code().unwrap_or_default();
+            matches!(&*code, "57P01" | "57P02" | "57P03" | "70100") || code.starts_with("08")
+        }
+        _ => false,
+    }
+}

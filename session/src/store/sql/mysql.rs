@@ -1,0 +1,94 @@
+//! Sessions in MySQL or MariaDB.
+
+use std::time::Duration;
+
+use sqlx::Executor as _;
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySqlDatabaseError, MySqlPoolOptions};
+
+use super::SqlStore;
+use super::dialect::Dialect;
+use super::driver::{self, Driver};
+use crate::error::StoreError;
+
+/// A store in MySQL 8 or MariaDB 10.5, or later ones: for many machines.
+///
+/// ```no_run
+/// use session::MySqlStore;
+///
+/// # async fn example() -> Result<(), session::StoreError> {
+/// let store = MySqlStore::connect("mysql://app@db.example/app").await?;
+/// store.migrate().await?;
+/// # Ok(()) }
+/// ```
+///
+/// Neither database returns what an `UPDATE` found, so a load whose renewal is due takes two statements. A record has
+/// to fit into the server's `max_allowed_packet`.
+///
+/// # Schema
+///
+/// ```sql
+#[doc = include_str!("mysql.sql")]
+/// ```
+pub type MySqlStore = SqlStore<MySql>;
+
+/// The database of [`MySqlStore`].
+#[derive(Debug)]
+pub enum MySql {}
+
+impl MySqlStore {
+    /// Connects, with up to ten connections, for each of which is waited 5 s. They read what is committed, so that
+    /// writers don't lock the gaps between sessions; for a pool of your own that is advised, too. For TLS, switch on
+    /// one of the features of `sqlx`.
+    ///
+    /// # Errors
+    /// If the server can't be reached.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let pool = MySqlPoolOptions::new()
+            .max_connections(10)
+            .acquire_timeout(Duration::from_secs(5))
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+                    connection.execute(isolation).await.map(|_| ())
+                })
+            })
+            .connect(url);
+        pool.await.map(Self::new).map_err(StoreError::new)
+    }
+}
+
+impl Driver for MySql {
+    type Database = sqlx::MySql;
+
+    const DIALECT: Dialect = Dialect {
+        quote: '`',
+        numbered: false,
+        id: "CONVERT(s.sid USING utf8mb4)",
+        json: "sess",
+        json_value: "?",
+        revision: "revision",
+        revision_len: 16,
+        revision_is_stored: true,
+        millis: "expire",
+        expire_value: "?",
+        lives: "expire > ?",
+        has_expired: "expire <= ?",
+        single_writer: false,
+        sweep: "DELETE FROM {sessions} WHERE expire <= {now} ORDER BY expire LIMIT ?",
+        load_renewed: None,
+        schema: include_str!("mysql.sql"),
+        schema_lock: "",
+        schema_exists: None,
+    };
+
+    driver::statements!(sqlx::MySql);
+
+    /// A deadlock (1213), or a record that changed since the transaction first looked (1020, MariaDB).
+    fn is_transient(error: &dyn DatabaseError) -> bool {
+        error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(|error| matches!(error.number(), 1213 | 1020))
+    }
+}
+
+driver::query!(sqlx::MySql);

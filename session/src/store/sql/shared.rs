@@ -1,0 +1,116 @@
+//! What the clones of a store share: the pool, the statements, the task that removes expired sessions.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use sqlx::Connection as _;
+use sqlx::pool::PoolConnection;
+use sqlx::{Error, Pool};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::task::AbortHandle;
+
+use super::attempts::Attempts;
+use super::dialect::Statements;
+use super::driver::Driver;
+
+/// How many expired sessions are removed in one step.
+pub(super) const BATCH: u32 = 1000;
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) table: Box<str>,
+    pub(super) sweep_interval: Duration,
+    pub(super) time_zone: Option<Box<str>>,
+}
+
+pub(super) struct Shared<D: Driver> {
+    pub(super) pool: Pool<D::Database>,
+    pub(super) settings: Settings,
+    statements: OnceCell<Statements>,
+    /// Locked by who writes, if the database has one writer at a time and makes others wait by turning them away.
+    writer: Option<Mutex<()>>,
+}
+
+impl<D: Driver> Shared<D> {
+    pub(super) fn new(pool: Pool<D::Database>, settings: Settings) -> Arc<Self> {
+        let writer = D::DIALECT.single_writer.then(Mutex::default);
+        Arc::new(Self { pool, settings, statements: OnceCell::new(), writer })
+    }
+
+    pub(super) async fn statements(&self) -> Result<&Statements, Error> {
+        let made = async {
+            let zone = match &self.settings.time_zone {
+                Some(zone) => zone.to_string(),
+                None => D::time_zone(&self.pool).await?,
+            };
+            Ok(Statements::new(&D::DIALECT, &self.settings.table, &zone))
+        };
+        self.statements.get_or_try_init(|| made).await
+    }
+
+    /// A connection; after one was lost, one that answers.
+    pub(super) async fn acquire(&self, attempts: &Attempts) -> Result<PoolConnection<D::Database>, Error> {
+        let mut connection = self.pool.acquire().await?;
+        if attempts.has_lost_a_reply() {
+            // Those that idled meanwhile were lost, too.
+            for _ in 0..self.pool.options().get_max_connections() {
+                if connection.ping().await.is_ok() {
+                    break;
+                }
+                drop(connection.detach());
+                connection = self.pool.acquire().await?;
+            }
+        }
+        Ok(connection)
+    }
+
+    pub(super) async fn write_alone(&self) -> Option<MutexGuard<'_, ()>> {
+        match &self.writer {
+            Some(writer) => Some(writer.lock().await),
+            None => None,
+        }
+    }
+
+    /// Removes all sessions that have expired.
+    pub(super) async fn sweep_all(&self) -> Result<u64, Error> {
+        let mut removed = 0;
+        loop {
+            let batch = self.sweep(BATCH).await?;
+            removed += batch;
+            if batch < BATCH.into() {
+                return Ok(removed);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The task that removes expired sessions. It ends with the last clone of the store, in the middle of its work or not.
+#[derive(Default)]
+pub(super) struct Sweeper(OnceLock<AbortHandle>);
+
+impl Sweeper {
+    /// Starts with the first operation.
+    pub(super) fn start<D: Driver>(&self, shared: &Arc<Shared<D>>) {
+        if !shared.settings.sweep_interval.is_zero() {
+            self.0.get_or_init(|| tokio::spawn(sweep_repeatedly(Arc::clone(shared))).abort_handle());
+        }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.get() {
+            task.abort();
+        }
+    }
+}
+
+async fn sweep_repeatedly<D: Driver>(shared: Arc<Shared<D>>) {
+    loop {
+        tokio::time::sleep(shared.settings.sweep_interval).await;
+        if let Err(error) = shared.sweep_all().await {
+            tracing::warn!(%error, "expired sessions could not be removed; this is tried again");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The flow of a response out of the middleware.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::respond;
+use crate::commit::Plan;
+use crate::data::SessionData;
+use crate::error::SessionError;
+use crate::slot::{Closing, Slot};
+
+type Boxed<Output> = Pin<Box<dyn Future<Output = Output> + Send>>;
+
+pin_project! {
+    /// The response of a [`SessionService`](super::SessionService): the session is opened ahead if the options say so, the
+    /// handlers run, and the session is committed before the response leaves.
+    pub struct ResponseFuture<T, Inner, ReqBody>
+    where
+        Inner: Service<Request<ReqBody>>,
+    {
+        // None if an outer layer has the session, and once it is committed.
+        slot: Option<Arc<Slot<T>>>,
+        #[pin]
+        step: Step<Inner, ReqBody, Inner::Future, Inner::Response>,
+    }
+}
+
+pin_project! {
+    #[project = StepProjection]
+    enum Step<Inner, ReqBody, Handler, Res> {
+        Open { opening: Boxed<(Parts, Result<(), SessionError>)>, rest: Option<(Inner, ReqBody)> },
+        Handle { #[pin] handler: Handler },
+        Commit { commit: Boxed<Result<Option<HeaderValue>, SessionError>>, response: Option<Res> },
+    }
+}
+
+impl<T, Inner, ReqBody> ResponseFuture<T, Inner, ReqBody>
+where
+    T: SessionData,
+    Inner: Service<Request<ReqBody>>,
+{
+    /// The handlers alone.
+    pub(super) fn aside(handler: Inner::Future) -> Self {
+        Self { slot: None, step: Step::Handle { handler } }
+    }
+
+    /// The session is opened when a handler asks for it.
+    pub(super) fn lazy(handler: Inner::Future, slot: Arc<Slot<T>>) -> Self {
+        Self { slot: Some(slot), step: Step::Handle { handler } }
+    }
+
+    /// The session is opened before the handlers are called.
+    pub(super) fn eager(inner: Inner, request: Request<ReqBody>, slot: Arc<Slot<T>>) -> Self {
+        let (parts, body) = request.into_parts();
+        let opener = Arc::clone(&slot);
+        let opening = Box::pin(async move {
+            let opened = opener.open_ahead(&parts).await;
+            (parts, opened)
+        });
+        Self { slot: Some(slot), step: Step::Open { opening, rest: Some((inner, body)) } }
+    }
+}
+
+impl<T, Inner, ReqBody, ResBody> Future for ResponseFuture<T, Inner, ReqBody>
+where
+    T: SessionData,
+    Inner: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: From<Bytes>,
+{
+    type Output = Result<Response<ResBody>, Inner::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.step.as_mut().project() {
+                StepProjection::Open { opening, rest } => {
+                    let (parts, opened) = ready!(opening.as_mut().poll(context));
+                    if let (Err(error), Some(slot)) = (&opened, &this.slot) {
+                        return Poll::Ready(Ok(respond::with_error(&slot.layer.options, error)));
+                    }
+                    let (mut inner, body) = taken(rest);
+                    Step::Handle { handler: inner.call(Request::from_parts(parts, body)) }
+                }
+                StepProjection::Handle { handler } => {
+                    let response = ready!(handler.poll(context))?;
+                    let Some(slot) = this.slot.as_ref() else { return Poll::Ready(Ok(response)) };
+                    match finish(slot, response) {
+                        Finish::Done(response) => return Poll::Ready(Ok(response)),
+                        Finish::Commit { commit, response } => Step::Commit { commit, response: Some(response) },
+                    }
+                }
+                StepProjection::Commit { commit, response } => {
+                    let committed = ready!(commit.as_mut().poll(context));
+                    let Some(slot) = this.slot.take() else { return Poll::Ready(Ok(taken(response))) };
+                    return Poll::Ready(Ok(respond::with(&slot.layer.options, taken(response), committed)));
+                }
+            };
+            this.step.set(next);
+        }
+    }
+}
+
+enum Finish<ResBody> {
+    Done(Response<ResBody>),
+    Commit { commit: Boxed<Result<Option<HeaderValue>, SessionError>>, response: Response<ResBody> },
+}
+
+/// Commits the session. What needs no store is done at once.
+fn finish<T: SessionData, ResBody: From<Bytes>>(slot: &Arc<Slot<T>>, response: Response<ResBody>) -> Finish<ResBody> {
+    let options = &slot.layer.options;
+    let response = respond::with_reported(options, response);
+    let mut content = match slot.close() {
+        Closing::Unused => return Finish::Done(response),
+        Closing::Lent(header) => return Finish::Done(respond::with(options, response, Ok(header))),
+        Closing::Content(content) => content,
+    };
+    match Plan::new(&slot.layer, &content) {
+        Err(error) => Finish::Done(respond::with(options, response, Err(error))),
+        Ok(plan) if plan.is_idle() => {
+            let header = plan.announce(&slot.layer, &mut content);
+            Finish::Done(respond::with(options, response, header))
+        }
+        Ok(plan) => {
+            let slot = Arc::clone(slot);
+            let commit = Box::pin(async move { plan.carry_out(&slot.layer, &mut content).await });
+            Finish::Commit { commit, response }
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "as every future, it is not polled after it has ended")]
+fn taken<V>(value: &mut Option<V>) -> V {
+    value.take().expect("polled after it had ended")
+}
+
+impl<T, Inner, ReqBody> fmt::Debug for ResponseFuture<T, Inner, ReqBody>
+where
+    Inner: Service<Request<ReqBody>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseFuture(..)")
+    }
+}
