@@ -1,0 +1,139 @@
+//! Tests that need a program which may not be on the machine. Without it they are reported as ignored, by name and
+//! count; `SESSION_TEST_REQUIRE=node,chromium` turns that into a failure.
+
+use std::env;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::redis;
+
+/// What a test may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// Python 3.
+    Python,
+    /// Node.js, and the packages of a peer's `package.json`, which npm installs.
+    Node,
+    /// Chromium and its WebDriver.
+    Chromium,
+    /// A Redis server: the one at `REDIS_URL` or on this machine, or the program, to start one.
+    Redis,
+    /// The Redis programs: for servers of the test's own, which it kills or fills, and for clusters.
+    RedisServer,
+    /// PostgreSQL: at `POSTGRES_URL`, or on its port of this machine.
+    Postgres,
+    /// MySQL or MariaDB: at `MYSQL_URL`, or on its port of this machine.
+    Mysql,
+}
+
+impl Requirement {
+    /// Its name in `SESSION_TEST_REQUIRE`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Chromium => "chromium",
+            Self::Redis => "redis",
+            Self::RedisServer => "redis-server",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    fn is_met(self) -> bool {
+        match self {
+            Self::Python => runs("python3"),
+            Self::Node => runs("node") && runs("npm"),
+            Self::Chromium => runs("chromium") && runs("chromedriver"),
+            Self::Redis => redis::shared_url().is_some(),
+            Self::RedisServer => runs("redis-server") && runs("redis-cli"),
+            Self::Postgres => env::var_os("POSTGRES_URL").is_some() || answers(5432),
+            Self::Mysql => env::var_os("MYSQL_URL").is_some() || answers(3306),
+        }
+    }
+
+    fn is_demanded(self) -> bool {
+        env::var("SESSION_TEST_REQUIRE").is_ok_and(|names| names.split(',').any(|name| name.trim() == self.name()))
+    }
+}
+
+pub(crate) fn runs(program: &str) -> bool {
+    let status = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn answers(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_secs(1)).is_ok()
+}
+
+/// A test that needs something.
+#[derive(Clone, Copy, Debug)]
+pub struct Test {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it needs.
+    pub needs: &'static [Requirement],
+    /// What it does; it panics if it fails.
+    pub run: fn(),
+}
+
+/// The `main` function of a test program whose tests need something.
+///
+/// ```
+/// fn node_runs() {}
+///
+/// session_tests::main! {
+///     [Node] node_runs,
+/// }
+/// ```
+#[macro_export]
+macro_rules! main {
+    ($([$($need:ident),*] $test:ident,)+) => {
+        fn main() -> std::process::ExitCode {
+            $crate::requirements::run(&[$($crate::requirements::Test {
+                name: stringify!($test),
+                needs: &[$($crate::requirements::Requirement::$need),*],
+                run: $test,
+            }),+])
+        }
+    };
+}
+
+/// Runs tests, and reports those as ignored whose needs aren't met.
+#[must_use]
+pub fn run(tests: &[Test]) -> ExitCode {
+    let trial = |test: &Test| {
+        let Test { name, needs, run } = *test;
+        let names: Vec<_> = needs.iter().map(|need| need.name()).collect();
+        let is_ignored = needs.iter().any(|need| !need.is_met() && !need.is_demanded());
+        let trial = Trial::test(name, move || {
+            run();
+            Ok(())
+        });
+        let trial = if names.is_empty() { trial } else { trial.with_kind(format!("needs {}", names.join(" and "))) };
+        trial.with_ignored_flag(is_ignored)
+    };
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), tests.iter().map(trial).collect());
+    redis::stop_shared();
+    conclusion.exit_code()
+}
+
+/// Has npm install the packages of a folder, once.
+///
+/// # Panics
+/// If npm fails.
+pub fn install_packages(folder: &Path) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _lock = ONE_AT_A_TIME.lock();
+    if folder.join("node_modules").exists() {
+        return;
+    }
+    let status = Command::new("npm").args(["ci", "--silent"]).current_dir(folder).status().expect("npm runs");
+    assert!(status.success(), "npm could not install the packages of {}", folder.display());
+}

@@ -1,0 +1,141 @@
+//! A store around another one: it keeps a log of what it was asked, and fails or waits on demand.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use session::store::{
+    Created, Cursor, IndexKey, Loaded, Page, Record, Renamed, Renewal, Revision, StoreFuture, Updated,
+};
+use session::{SessionId, Store, StoreError, Timestamp};
+
+/// An operation of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are named as in the trait")]
+pub enum Operation {
+    Load,
+    Create,
+    Update,
+    Touch,
+    Rename,
+    Destroy,
+}
+
+/// What an operation does in place of its work.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// It fails before it does anything.
+    Error,
+    /// It does its work, and then fails: the reply was lost.
+    LostReply,
+    /// It waits so long before it does its work.
+    Delay(Duration),
+}
+
+/// A store that can be watched and made to fail. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct FaultyStore<S> {
+    inner: S,
+    log: Arc<Mutex<Vec<Operation>>>,
+    faults: Arc<Mutex<Vec<(Operation, Fault)>>>,
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// A store around `inner`, without faults.
+    pub fn new(inner: S) -> Self {
+        Self { inner, log: Arc::default(), faults: Arc::default() }
+    }
+
+    /// From now on, `operation` has this fault.
+    pub fn inject(&self, operation: Operation, fault: Fault) {
+        self.faults.lock().unwrap().push((operation, fault));
+    }
+
+    /// From now on, nothing has a fault.
+    pub fn heal(&self) {
+        self.faults.lock().unwrap().clear();
+    }
+
+    /// What was asked since the last call.
+    pub fn take_log(&self) -> Vec<Operation> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    fn carry_out<'a, T: Send + 'a>(&self, operation: Operation, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        self.log.lock().unwrap().push(operation);
+        let faults = self.faults.lock().unwrap();
+        let fault = faults.iter().find(|(faulty, _)| *faulty == operation).map(|(_, fault)| *fault);
+        StoreFuture::new(async move {
+            match fault {
+                None => work.await,
+                Some(Fault::Error) => Err(StoreError::new("the server is down")),
+                Some(Fault::LostReply) => work.await.and(Err(StoreError::new("the connection broke"))),
+                Some(Fault::Delay(delay)) => {
+                    tokio::time::sleep(delay).await;
+                    work.await
+                }
+            }
+        })
+    }
+}
+
+/// The inner operation begins when it is awaited, so that a failing one does nothing.
+macro_rules! deferred {
+    ($work:expr) => {
+        StoreFuture::new(async move { $work.await })
+    };
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn load<'a>(&'a self, id: &'a SessionId, renewal: Option<Renewal>) -> StoreFuture<'a, Option<Loaded>> {
+        self.carry_out(Operation::Load, deferred!(self.inner.load(id, renewal)))
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, record: Record, expires: Timestamp) -> StoreFuture<'a, Created> {
+        self.carry_out(Operation::Create, deferred!(self.inner.create(id, record, expires)))
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        expected: Revision,
+        record: Record,
+        expires: Timestamp,
+    ) -> StoreFuture<'a, Updated> {
+        self.carry_out(Operation::Update, deferred!(self.inner.update(id, expected, record, expires)))
+    }
+
+    fn touch<'a>(&'a self, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
+        self.carry_out(Operation::Touch, deferred!(self.inner.touch(id, expires)))
+    }
+
+    fn rename<'a>(
+        &'a self,
+        old: &'a SessionId,
+        expected: Revision,
+        new: &'a SessionId,
+        record: Record,
+        expires: Timestamp,
+    ) -> StoreFuture<'a, Renamed> {
+        self.carry_out(Operation::Rename, deferred!(self.inner.rename(old, expected, new, record, expires)))
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, ()> {
+        self.carry_out(Operation::Destroy, deferred!(self.inner.destroy(id)))
+    }
+
+    fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
+        self.inner.all(after, limit)
+    }
+
+    fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
+        self.inner.find(key, after, limit)
+    }
+
+    fn len(&self) -> StoreFuture<'_, usize> {
+        self.inner.len()
+    }
+
+    fn clear(&self) -> StoreFuture<'_, ()> {
+        self.inner.clear()
+    }
+}

@@ -1,0 +1,109 @@
+//! What the attributes generate compiles under an application's strictest lints, next to any name.
+
+#![deny(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic)]
+
+/// Names that the prelude has, too.
+#[allow(dead_code, reason = "they are only in the way")]
+mod shadows {
+    pub(crate) struct Option;
+    pub(crate) struct Some;
+    pub(crate) struct None;
+    pub(crate) struct Result;
+    pub(crate) struct Ok;
+    pub(crate) struct Err;
+    pub(crate) struct String;
+    pub(crate) struct Vec;
+    pub(crate) struct Box;
+    pub(crate) trait Clone {}
+    pub(crate) trait Default {}
+    pub(crate) trait Deref {}
+    pub(crate) trait Send {}
+    pub(crate) trait Sync {}
+    pub(crate) trait Sized {}
+    pub(crate) trait ToOwned {}
+    pub(crate) trait From {}
+    pub(crate) trait Into {}
+    pub(crate) trait Debug {}
+    pub(crate) trait Sum {}
+    pub(crate) trait Union {}
+    pub(crate) mod core {}
+    pub(crate) mod std {}
+    pub(crate) mod session {}
+    pub(crate) mod axum {}
+    pub(crate) mod serde {}
+}
+
+/// The application's own words for the library.
+pub mod web {
+    pub use session::*;
+}
+
+/// Every attribute there is.
+pub mod every {
+    #[allow(unused_imports, reason = "they are only in the way")]
+    use super::shadows::*;
+
+    /// The first version.
+    #[derive(crate::web::Session)]
+    #[session(crate = crate::web)]
+    pub struct First {
+        /// Who.
+        pub user: ::std::option::Option<::std::string::String>,
+    }
+
+    /// The present version.
+    #[derive(crate::web::Session)]
+    #[session(crate = crate::web, version = 2, previous = First, schema = "views:b2316b user:ddb5cd seen:9bc8c1 r_type:1d8875 last:4b6179")]
+    pub struct Visit {
+        /// How often.
+        #[session(merge = sum)]
+        pub views: u32,
+        /// Who.
+        #[session(rotate, index, extract = CurrentUser, redact)]
+        pub user: ::std::option::Option<::std::string::String>,
+        /// What.
+        #[session(merge = union, extract)]
+        pub seen: ::std::collections::BTreeSet<u32>,
+        /// Of which kind.
+        #[serde(rename = "r type")]
+        #[session(index, extract = Kind)]
+        pub r#type: u8,
+        #[session(merge = self::latest, index)]
+        last: ::std::string::String,
+    }
+
+    fn latest(_base: &str, mine: &str, theirs: &str) -> ::std::string::String {
+        ::std::borrow::ToOwned::to_owned(::std::cmp::Ord::max(mine, theirs))
+    }
+
+    impl ::std::convert::From<First> for Visit {
+        fn from(old: First) -> Self {
+            let mut new = <Self as crate::web::SessionData>::initial();
+            new.user = old.user;
+            new
+        }
+    }
+
+    /// Looks by a private field.
+    #[must_use]
+    pub fn by_the_last() -> crate::web::Index<Visit> {
+        Visit::by_last("7")
+    }
+}
+
+#[test]
+fn every_attribute_does_what_it_says() {
+    use session::SessionData;
+
+    let special: Vec<_> =
+        every::Visit::FIELDS.iter().map(|field| (field.rotates, field.indexed, field.redacted)).collect();
+    let expected =
+        [(false, false, false), (true, true, true), (false, false, false), (false, true, false), (false, true, false)];
+    assert_eq!(special, expected);
+    assert_eq!(every::Visit::VERSION, 2);
+    assert!(format!("{:?}", every::by_the_last()).contains("last"));
+    assert!(format!("{:?}", every::Visit::by_type(&1)).contains("rtype"));
+    assert_eq!(every::CurrentUser("ada".to_owned()).len(), 3);
+    assert!(every::VisitSeen(std::collections::BTreeSet::new()).is_empty());
+    assert_eq!(every::Kind(1).0, 1);
+}

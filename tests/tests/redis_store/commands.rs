@@ -1,0 +1,92 @@
+//! How many commands an operation costs, by the server's own count.
+
+use std::collections::BTreeMap;
+
+use redis::aio::MultiplexedConnection;
+use redis::cmd;
+use session::store::{IndexKey, Renewal, Updated};
+use session::{RedisStore, Store};
+use session_tests::redis::RedisServer;
+
+use crate::support::{DAY, HOUR, after, block_on, created, id, raw, record, renewal, views, views_of};
+
+/// The commands since the last call, by name. Those that a script calls count too.
+async fn counted(raw: &mut MultiplexedConnection) -> BTreeMap<String, u64> {
+    let info: String = cmd("INFO").arg("commandstats").query_async(raw).await.unwrap();
+    cmd("CONFIG").arg("RESETSTAT").exec_async(raw).await.unwrap();
+    let lines = info.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="));
+    let counts = lines.map(|(name, rest)| (name.to_owned(), rest.split(',').next().unwrap().parse().unwrap()));
+    counts.filter(|(name, _)| !name.starts_with("info") && !name.starts_with("config")).collect()
+}
+
+pub(crate) fn commands_are_as_few_as_promised() {
+    block_on(async {
+        let server = RedisServer::start(&[]);
+        let mut raw = raw(&server.url()).await;
+        let store = RedisStore::connect(server.url()).await.unwrap();
+        crate::contract::life_of_a_session(&store).await; // brings the scripts along
+        let short = record(r#"{"cookie":{"originalMaxAge":60000,"expires":null}}"#);
+        created(&store, "short", short).await;
+        store.load(&id("short"), Some(renewal(DAY))).await.unwrap();
+        counted(&mut raw).await;
+
+        macro_rules! costs {
+            ($operation:expr, $($name:literal: $calls:literal),*) => {{
+                let answer = $operation.await.unwrap();
+                let expected = BTreeMap::from([$(($name.to_owned(), $calls)),*]);
+                assert_eq!(counted(&mut raw).await, expected, stringify!($operation));
+                answer
+            }};
+        }
+        costs!(store.create(&id("a"), views(1), after(HOUR)), "set": 1);
+        costs!(store.create(&id("a"), views(1), after(HOUR)), "set": 1);
+        let found = costs!(store.load(&id("a"), Some(renewal(DAY))), "getex": 1).unwrap();
+        costs!(store.load(&id("missing"), Some(renewal(DAY))), "getex": 1);
+        // One command, and those that its script calls.
+        costs!(store.load(&id("a"), None), "evalsha": 1, "get": 1, "pttl": 1);
+        costs!(store.update(&id("a"), found.revision, views(2), after(HOUR)), "evalsha": 1, "get": 1, "set": 1);
+        let updated =
+            costs!(store.update(&id("a"), found.revision, views(3), after(HOUR)), "evalsha": 1, "get": 1, "pttl": 1);
+        let Updated::Conflict(theirs) = updated else { panic!("it was changed: {updated:?}") };
+        assert_eq!(views_of(&theirs), 2);
+        costs!(store.touch(&id("a"), after(DAY)), "pexpire": 1);
+        costs!(
+            store.rename(&id("a"), theirs.revision, &id("b"), views(4), after(HOUR)),
+            "evalsha": 1, "get": 1, "exists": 1, "set": 1, "del": 1
+        );
+        costs!(store.destroy(&id("b")), "unlink": 1);
+        // A life that is not the usual one costs one more.
+        costs!(store.load(&id("short"), Some(renewal(DAY))), "getex": 1, "evalsha": 1, "get": 1, "pexpire": 1);
+        let usual = Renewal { usual: std::time::Duration::from_secs(60), ..renewal(DAY) };
+        costs!(store.load(&id("short"), Some(usual)), "getex": 1);
+        // So does an index key; the first one of its kind is planned to be cleaned. Sets of the index are looked
+        // through at the first such write of a process, and then once a minute.
+        let keyed = || views(1).with_index([IndexKey::new("user", b"7")]);
+        created(&store, "indexed", keyed()).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        counted(&mut raw).await;
+        costs!(
+            store.create(&id("another"), keyed(), after(HOUR)),
+            "set": 1, "evalsha": 1, "zadd": 1, "pttl": 1, "zcard": 1, "pexpire": 1
+        );
+        costs!(store.create(&id("keyless"), views(1).with_index([]), after(HOUR)), "set": 1);
+    });
+}
+
+pub(crate) fn scripts_that_the_server_lost_come_back() {
+    block_on(async {
+        let server = RedisServer::start(&[]);
+        let mut raw = raw(&server.url()).await;
+        let store = RedisStore::connect(server.url()).await.unwrap();
+        for _ in 0..3 {
+            crate::contract::life_of_a_session(&store).await;
+            let revision = created(&store, "a", views(1)).await;
+            cmd("SCRIPT").arg("FLUSH").exec_async(&mut raw).await.unwrap();
+            let updated = store.update(&id("a"), revision, views(2), after(HOUR)).await.unwrap();
+            assert!(matches!(updated, Updated::Replaced(_)));
+            cmd("SCRIPT").arg("FLUSH").exec_async(&mut raw).await.unwrap();
+            assert!(store.load(&id("a"), None).await.unwrap().is_some());
+            store.destroy(&id("a")).await.unwrap();
+        }
+    });
+}

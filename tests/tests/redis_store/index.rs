@@ -1,0 +1,146 @@
+//! Sessions are found by their index keys.
+
+use redis::cmd;
+use session::store::{IndexKey, Record, RedisServer, Renamed, Updated};
+use session::{RedisStore, Store, Timestamp};
+
+use crate::support::{DAY, HOUR, Scene, after, created, id, loaded, raw, renewal, views};
+
+fn key(user: &str) -> IndexKey {
+    IndexKey::new("user", format!("\"{user}\"").as_bytes())
+}
+
+fn of_user(user: &str) -> Record {
+    views(1).with_index([key(user)])
+}
+
+pub(crate) async fn found<C: RedisServer>(store: &RedisStore<C>, key: &IndexKey) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.find(key, after, 10).await.unwrap();
+        ids.extend(page.sessions.iter().map(|(id, _)| id.as_str().to_owned()));
+        after = page.next;
+        if after.is_none() {
+            ids.sort_unstable();
+            return ids;
+        }
+    }
+}
+
+/// Also for clusters.
+pub(crate) async fn sessions_of_a_user<C: RedisServer>(store: &RedisStore<C>) {
+    assert!(found(store, &key("ada")).await.is_empty());
+    let revision = created(store, "a1", of_user("ada")).await;
+    created(store, "a2", of_user("ada")).await;
+    created(store, "b1", of_user("bob")).await;
+    created(store, "none", views(1)).await;
+    assert_eq!(found(store, &key("ada")).await, ["a1", "a2"]);
+
+    // Written without keys, as from a store, a record keeps those that it has.
+    let Updated::Replaced(revision) = store.update(&id("a1"), revision, views(2), after(HOUR)).await.unwrap() else {
+        panic!("it is as it was")
+    };
+    assert_eq!(found(store, &key("ada")).await, ["a1", "a2"]);
+    let renamed = store.rename(&id("a1"), revision, &id("a3"), of_user("ada"), after(HOUR)).await.unwrap();
+    let Renamed::Stored(revision) = renamed else { panic!("it is as it was: {renamed:?}") };
+    assert_eq!(found(store, &key("ada")).await, ["a2", "a3"]);
+    store.update(&id("a3"), revision, of_user("bob"), after(HOUR)).await.unwrap();
+    assert_eq!(found(store, &key("bob")).await, ["a3", "b1"]);
+    store.destroy(&id("a2")).await.unwrap();
+    store.destroy(&id("a3")).await.unwrap();
+    assert_eq!(found(store, &key("ada")).await, Vec::<String>::new());
+    assert_eq!(found(store, &key("bob")).await, ["b1"]);
+    store.destroy(&id("b1")).await.unwrap();
+    store.destroy(&id("none")).await.unwrap();
+}
+
+pub(crate) fn sessions_are_found_by_their_keys() {
+    Scene::play("find", async |mut scene| {
+        sessions_of_a_user(&scene.store).await;
+        let names: Vec<_> = (0..300).map(|number| format!("{number:03}")).collect();
+        for name in &names {
+            created(&scene.store, name, of_user("ada")).await;
+        }
+        assert_eq!(found(&scene.store, &key("ada")).await, names);
+        let life = scene.pttl(&scene.index_set(&key("ada"))).await;
+        assert!(life > 3_600_000, "nothing stays for ever: {life}");
+        assert_eq!(scene.store.len().await.unwrap(), 300);
+    });
+}
+
+/// Whenever a session can be loaded, it can be found.
+pub(crate) fn entries_are_there_before_their_session() {
+    Scene::play("before", async |scene| {
+        let watch = {
+            let store = scene.store.clone();
+            tokio::spawn(async move {
+                for round in 0..300 {
+                    let name = format!("s{round}");
+                    while loaded(&store, &name).await.is_none() {}
+                    assert!(found(&store, &key(&name)).await.contains(&name), "a session without an entry");
+                }
+            })
+        };
+        for round in 0..300 {
+            let name = format!("s{round}");
+            created(&scene.store, &name, of_user(&name)).await;
+        }
+        watch.await.unwrap();
+    });
+}
+
+pub(crate) fn the_index_is_cleaned() {
+    Scene::play("sweep", async |mut scene| {
+        let store = scene.store.clone();
+        let set = scene.index_set(&key("ada"));
+        let plan = format!("{}-index:", scene.prefix.trim_end_matches(':'));
+        for name in ["lives", "gone", "coming"] {
+            created(&store, name, of_user("ada")).await;
+        }
+        created(&store, "alone", of_user("bob")).await;
+        for name in ["gone", "coming", "alone"] {
+            store.destroy(&id(name)).await.unwrap();
+        }
+        // Two hours later: the session that lives was renewed meanwhile, and its entry was not.
+        let old = Timestamp::now().as_millis() - 7_200_000;
+        let age = [(&set, "lives"), (&set, "gone"), (&scene.index_set(&key("bob")), "alone")].map(|(set, name)| {
+            let mut age = cmd("ZADD");
+            age.arg(set).arg(old).arg(name);
+            age
+        });
+        for age in age {
+            age.exec_async(&mut scene.raw).await.unwrap();
+        }
+        for user in ["ada", "bob"] {
+            cmd("ZADD").arg(&plan).arg(old).arg(key(user).as_str()).exec_async(&mut scene.raw).await.unwrap();
+        }
+        store.load(&id("lives"), Some(renewal(DAY))).await.unwrap().unwrap();
+
+        // Another process comes by.
+        let url = session_tests::redis::shared_url().unwrap();
+        let other = RedisStore::new(raw(&url).await).prefix(&scene.prefix);
+        created(&other, "other", of_user("eve")).await;
+        let mut left: Vec<String> = Vec::new();
+        for _ in 0..100 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            left = cmd("ZRANGE").arg(&set).arg(0).arg(-1).query_async(&mut scene.raw).await.unwrap();
+            let planned: Vec<String> =
+                cmd("ZRANGE").arg(&plan).arg(0).arg(-1).query_async(&mut scene.raw).await.unwrap();
+            if left.len() == 2 && !planned.contains(&key("bob").as_str().to_owned()) {
+                break;
+            }
+        }
+        assert_eq!(left, ["coming".to_owned(), "lives".to_owned()], "an entry in the future is left alone");
+        let score: f64 = cmd("ZSCORE").arg(&set).arg("lives").query_async(&mut scene.raw).await.unwrap();
+        assert!(score > (Timestamp::now().as_millis() + 80_000_000) as f64, "its entry follows the session");
+        let gone: i64 = cmd("EXISTS").arg(scene.index_set(&key("bob"))).query_async(&mut scene.raw).await.unwrap();
+        assert_eq!(gone, 0);
+        assert_eq!(found(&store, &key("ada")).await, ["lives"]);
+
+        // Who looks cleans up, too.
+        cmd("ZADD").arg(&set).arg(old).arg("coming").exec_async(&mut scene.raw).await.unwrap();
+        assert_eq!(found(&store, &key("ada")).await, ["lives"]);
+        let size: i64 = cmd("ZCARD").arg(&set).query_async(&mut scene.raw).await.unwrap();
+        assert_eq!(size, 1);
+    });
+}

@@ -1,0 +1,64 @@
+//! The Redis store keeps the contract of `Store`, on a real server.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on fails"
+)]
+#![allow(missing_docs, reason = "a test program has no documentation")]
+
+mod cluster;
+mod commands;
+mod contract;
+mod index;
+mod node;
+mod outages;
+mod support;
+
+use cluster::{
+    a_cluster_does_all_that_one_server_does, a_replica_takes_over, a_slot_moves_while_its_sessions_are_used,
+    the_cluster_is_an_error_while_a_server_is_away,
+};
+use commands::{commands_are_as_few_as_promised, scripts_that_the_server_lost_come_back};
+use contract::{
+    a_load_that_is_dropped_leaves_the_right_expiry, a_lost_reply_is_recognised, a_value_of_another_type_is_an_error,
+    all_sessions_are_listed_page_by_page, destroyed_stays_destroyed, dropped_operations_leave_the_connection_usable,
+    no_update_is_lost, the_contract_holds, the_expiry_is_what_it_should_be,
+};
+use index::{entries_are_there_before_their_session, sessions_are_found_by_their_keys, the_index_is_cleaned};
+use node::{node_and_rust_share_a_visit, vectors_are_read_and_written, what_node_writes_is_a_conflict};
+use outages::{
+    a_full_server_refuses_new_sessions_and_shows_old_ones, a_replica_refuses, a_server_that_comes_back_is_used_again,
+    a_server_that_is_stuck_is_given_up, a_server_without_room_for_connections_is_an_outage,
+};
+
+session_tests::main! {
+    [Redis] the_contract_holds,
+    [Redis] the_expiry_is_what_it_should_be,
+    [Redis] all_sessions_are_listed_page_by_page,
+    [Redis] no_update_is_lost,
+    [Redis] destroyed_stays_destroyed,
+    [Redis] a_lost_reply_is_recognised,
+    [Redis] a_value_of_another_type_is_an_error,
+    [Redis] a_load_that_is_dropped_leaves_the_right_expiry,
+    [Redis] dropped_operations_leave_the_connection_usable,
+    [Redis] vectors_are_read_and_written,
+    [Redis] what_node_writes_is_a_conflict,
+    [Redis] node_and_rust_share_a_visit,
+    [Redis] sessions_are_found_by_their_keys,
+    [Redis] entries_are_there_before_their_session,
+    [Redis] the_index_is_cleaned,
+    [RedisServer] commands_are_as_few_as_promised,
+    [RedisServer] scripts_that_the_server_lost_come_back,
+    [RedisServer] a_server_that_comes_back_is_used_again,
+    [RedisServer] a_server_that_is_stuck_is_given_up,
+    [RedisServer] a_server_without_room_for_connections_is_an_outage,
+    [RedisServer] a_full_server_refuses_new_sessions_and_shows_old_ones,
+    [RedisServer] a_replica_refuses,
+    [RedisServer] a_cluster_does_all_that_one_server_does,
+    [RedisServer] a_slot_moves_while_its_sessions_are_used,
+    [RedisServer] a_replica_takes_over,
+    [RedisServer] the_cluster_is_an_error_while_a_server_is_away,
+}

@@ -1,0 +1,101 @@
+//! The stores on SQLite, PostgreSQL and MySQL: the contract on each of them, and what is particular to one.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
+
+#[path = "sql_stores/contract.rs"]
+mod contract;
+#[path = "sql_stores/database.rs"]
+mod database;
+#[path = "sql_stores/failures.rs"]
+mod failures;
+#[path = "sql_stores/node.rs"]
+mod node;
+#[path = "sql_stores/statements.rs"]
+mod statements;
+
+use database::Kind::{Mysql, Postgres, Sqlite};
+use database::run;
+
+session_tests::main! {
+    [] sqlite_keeps_the_contract,
+    [] sqlite_loses_no_update,
+    [] sqlite_stays_destroyed,
+    [] sqlite_has_one_winner,
+    [] sqlite_survives_dropped_futures,
+    [] sqlite_migrates_at_once,
+    [] sqlite_sweeps_in_steps,
+    [] sqlite_survives_a_restart,
+    [] sqlite_waits_for_a_lock,
+    [Postgres] postgres_keeps_the_contract,
+    [Postgres] postgres_loses_no_update,
+    [Postgres] postgres_stays_destroyed,
+    [Postgres] postgres_has_one_winner,
+    [Postgres] postgres_survives_dropped_futures,
+    [Postgres] postgres_migrates_at_once,
+    [Postgres] postgres_sweeps_in_steps,
+    [Postgres] postgres_takes_few_statements,
+    [Postgres] postgres_replaces_lost_connections,
+    [Postgres] postgres_reports_an_exhausted_pool,
+    [Postgres] postgres_reads_and_writes_vectors_of_node,
+    [Postgres] postgres_has_the_time_zone_of_node,
+    [Postgres] postgres_notices_writes_of_node,
+    [Postgres] postgres_migrates_without_rights,
+    [Mysql] mysql_keeps_the_contract,
+    [Mysql] mysql_loses_no_update,
+    [Mysql] mysql_stays_destroyed,
+    [Mysql] mysql_has_one_winner,
+    [Mysql] mysql_survives_dropped_futures,
+    [Mysql] mysql_migrates_at_once,
+    [Mysql] mysql_sweeps_in_steps,
+    [Mysql] mysql_takes_few_statements,
+    [Mysql] mysql_replaces_lost_connections,
+}
+
+macro_rules! tests {
+    ($($name:ident => $test:expr,)+) => {
+        $(fn $name() {
+            run($test);
+        })+
+    };
+}
+
+tests! {
+    sqlite_keeps_the_contract => contract::keeps_the_contract(Sqlite),
+    sqlite_loses_no_update => contract::loses_no_update(Sqlite),
+    sqlite_stays_destroyed => contract::stays_destroyed(Sqlite),
+    sqlite_has_one_winner => contract::has_one_winner(Sqlite),
+    sqlite_survives_dropped_futures => contract::survives_dropped_futures(Sqlite),
+    sqlite_migrates_at_once => contract::migrates_at_once(Sqlite),
+    sqlite_sweeps_in_steps => contract::sweeps_in_steps(Sqlite),
+    sqlite_survives_a_restart => failures::sqlite_survives_a_restart(),
+    sqlite_waits_for_a_lock => failures::sqlite_waits_for_a_lock(),
+    postgres_keeps_the_contract => contract::keeps_the_contract(Postgres),
+    postgres_loses_no_update => contract::loses_no_update(Postgres),
+    postgres_stays_destroyed => contract::stays_destroyed(Postgres),
+    postgres_has_one_winner => contract::has_one_winner(Postgres),
+    postgres_survives_dropped_futures => contract::survives_dropped_futures(Postgres),
+    postgres_migrates_at_once => contract::migrates_at_once(Postgres),
+    postgres_sweeps_in_steps => contract::sweeps_in_steps(Postgres),
+    postgres_replaces_lost_connections => failures::lost_connections_are_replaced(Postgres),
+    postgres_reports_an_exhausted_pool => failures::an_exhausted_pool_is_an_error(),
+    postgres_reads_and_writes_vectors_of_node => node::vectors_are_read_and_written(),
+    postgres_has_the_time_zone_of_node => node::time_zones_are_those_of_node(),
+    postgres_notices_writes_of_node => node::writes_of_node_are_noticed(),
+    postgres_migrates_without_rights => node::migrating_needs_no_rights_when_nothing_is_to_do(),
+    mysql_keeps_the_contract => contract::keeps_the_contract(Mysql),
+    mysql_loses_no_update => contract::loses_no_update(Mysql),
+    mysql_stays_destroyed => contract::stays_destroyed(Mysql),
+    mysql_has_one_winner => contract::has_one_winner(Mysql),
+    mysql_survives_dropped_futures => contract::survives_dropped_futures(Mysql),
+    mysql_migrates_at_once => contract::migrates_at_once(Mysql),
+    mysql_sweeps_in_steps => contract::sweeps_in_steps(Mysql),
+    mysql_replaces_lost_connections => failures::lost_connections_are_replaced(Mysql),
+}
+
+fn postgres_takes_few_statements() {
+    statements::are_as_few_as_promised(Postgres);
+}
+
+fn mysql_takes_few_statements() {
+    statements::are_as_few_as_promised(Mysql);
+}

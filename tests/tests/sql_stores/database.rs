@@ -1,0 +1,183 @@
+//! Databases of a test's own, which end with it.
+
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use session::{MySqlStore, PostgresStore, SessionId, SqliteStore, Store};
+use sqlx::{AssertSqlSafe, Connection as _};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+    Mysql,
+}
+
+/// A database of its own, empty at first.
+pub(crate) struct Database {
+    pub(crate) kind: Kind,
+    /// Of the database.
+    pub(crate) url: String,
+    server: String,
+    name: String,
+}
+
+/// A store, its kind still known.
+pub(crate) enum AnyStore {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+    Mysql(MySqlStore),
+}
+
+/// Does the same with each kind of store.
+macro_rules! each {
+    ($store:expr, $inner:ident => $work:expr) => {
+        match $store {
+            AnyStore::Sqlite($inner) => $work,
+            AnyStore::Postgres($inner) => $work,
+            AnyStore::Mysql($inner) => $work,
+        }
+    };
+}
+
+impl Database {
+    pub(crate) async fn new(kind: Kind) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let random = SessionId::random().unwrap();
+        let random: String = random.as_str().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("session_test_{}_{number}_{}", process::id(), random.to_lowercase());
+        let server = match kind {
+            Kind::Sqlite => String::new(),
+            Kind::Postgres => url("POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres"),
+            Kind::Mysql => url("MYSQL_URL", "mysql://root@127.0.0.1:3306/mysql"),
+        };
+        let url = match kind {
+            Kind::Sqlite => format!("sqlite:{}", file(&name).display()),
+            _ => format!("{}/{name}", server.rsplit_once('/').unwrap().0),
+        };
+        let database = Self { kind, url, server, name };
+        database.administer(&format!("CREATE DATABASE {}", database.name)).await;
+        database
+    }
+
+    /// Another store on the database, without tables if it is the first one.
+    pub(crate) async fn open(&self) -> AnyStore {
+        match self.kind {
+            Kind::Sqlite => AnyStore::Sqlite(SqliteStore::open(&self.url).await.unwrap()),
+            Kind::Postgres => AnyStore::Postgres(PostgresStore::connect(&self.url).await.unwrap()),
+            Kind::Mysql => AnyStore::Mysql(MySqlStore::connect(&self.url).await.unwrap()),
+        }
+    }
+
+    /// Another store on the database.
+    pub(crate) async fn store(&self) -> AnyStore {
+        let store = self.open().await;
+        store.migrate().await;
+        store
+    }
+
+    pub(crate) async fn administer(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql);
+        match self.kind {
+            Kind::Sqlite => {}
+            Kind::Postgres => {
+                let mut connection = sqlx::PgConnection::connect(&self.server).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            }
+            Kind::Mysql => {
+                let mut connection = sqlx::MySqlConnection::connect(&self.server).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            }
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn remove(&self) {
+        match self.kind {
+            Kind::Sqlite => ["", "-wal", "-shm"].iter().for_each(|end| {
+                let _ = fs::remove_file(file(&format!("{}{end}", self.name)));
+            }),
+            Kind::Postgres => self.administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await,
+            Kind::Mysql => self.administer(&format!("DROP DATABASE {}", self.name)).await,
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        thread::scope(|scope| scope.spawn(|| run(self.remove())).join().unwrap());
+    }
+}
+
+fn url(name: &str, otherwise: &str) -> String {
+    env::var(name).unwrap_or_else(|_| otherwise.to_owned())
+}
+
+fn file(name: &str) -> PathBuf {
+    env::temp_dir().join(name)
+}
+
+/// Runs a test's future on threads of its own.
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build().unwrap().block_on(test)
+}
+
+impl AnyStore {
+    pub(crate) async fn migrate(&self) {
+        each!(self, store => store.migrate().await.unwrap());
+    }
+
+    pub(crate) fn schema(&self) -> String {
+        each!(self, store => store.schema())
+    }
+
+    pub(crate) fn sweep_interval(self, interval: Duration) -> Self {
+        match self {
+            Self::Sqlite(store) => Self::Sqlite(store.sweep_interval(interval)),
+            Self::Postgres(store) => Self::Postgres(store.sweep_interval(interval)),
+            Self::Mysql(store) => Self::Mysql(store.sweep_interval(interval)),
+        }
+    }
+
+    pub(crate) fn table(self, table: &str) -> Self {
+        match self {
+            Self::Sqlite(store) => Self::Sqlite(store.table(table).unwrap()),
+            Self::Postgres(store) => Self::Postgres(store.table(table).unwrap()),
+            Self::Mysql(store) => Self::Mysql(store.table(table).unwrap()),
+        }
+    }
+
+    /// What is left of a store when only its pool is kept.
+    pub(crate) fn pool_alone(self) -> Box<dyn Send> {
+        each!(self, store => Box::new(store.pool().clone()))
+    }
+
+    pub(crate) async fn sweep(&self) -> u64 {
+        each!(self, store => store.sweep().await.unwrap())
+    }
+
+    /// Through the contract only.
+    pub(crate) fn shared(&self) -> Arc<dyn Store> {
+        each!(self, store => Arc::new(store.clone()))
+    }
+
+    /// Runs statements.
+    pub(crate) async fn run(&self, sql: &str) {
+        each!(self, store => sqlx::raw_sql(AssertSqlSafe(sql)).execute(store.pool()).await.map(drop).unwrap());
+    }
+
+    /// The one number that a statement gives.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql);
+        each!(self, store => sqlx::query_scalar(sql).fetch_one(store.pool()).await.unwrap())
+    }
+}

@@ -1,0 +1,110 @@
+//! Locks, lost connections, pools without a free connection.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use session::store::{Created, Updated};
+use session::{PostgresStore, SqliteStore, Store};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::contract::{ahead, create, id, load, record, text};
+use super::database::{AnyStore, Database, Kind};
+
+pub(crate) async fn sqlite_survives_a_restart() {
+    let database = Database::new(Kind::Sqlite).await;
+    let store = database.store().await;
+    let revision = create(&*store.shared(), "a", record("1"), ahead(60_000)).await;
+    let AnyStore::Sqlite(sqlite) = &store else { unreachable!() };
+    sqlite.pool().close().await;
+    drop(store);
+    let store = database.store().await.shared();
+    let loaded = load(&*store, "a").await.unwrap();
+    assert_eq!((text(&loaded), loaded.revision), ("1", revision));
+    assert!(matches!(store.update(&id("a"), revision, record("2"), ahead(1)).await.unwrap(), Updated::Replaced(_)));
+}
+
+pub(crate) async fn sqlite_waits_for_a_lock() {
+    let database = Database::new(Kind::Sqlite).await;
+    let revision = create(&*database.store().await.shared(), "a", record("1"), ahead(60_000)).await;
+    let options = SqliteConnectOptions::from_str(&database.url).unwrap().busy_timeout(Duration::from_millis(300));
+    let store = SqliteStore::new(SqlitePoolOptions::new().connect_with(options.clone()).await.unwrap());
+    let mut other = options.connect().await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let start = Instant::now();
+    store.touch(&id("a"), ahead(90_000)).await.unwrap_err();
+    let waited = start.elapsed();
+    assert!(waited > Duration::from_millis(250) && waited < Duration::from_secs(3), "{waited:?}");
+    assert_eq!(text(&load(&store, "a").await.unwrap()), "1", "readers don't wait for a writer");
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    let updated = store.update(&id("a"), revision, record("2"), ahead(90_000)).await.unwrap();
+    assert!(matches!(updated, Updated::Replaced(_)));
+
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let a = id("a");
+    let (touched, ()) = tokio::join!(store.touch(&a, ahead(90_000)), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    });
+    assert!(touched.unwrap(), "the lock was free in time");
+}
+
+pub(crate) async fn an_exhausted_pool_is_an_error() {
+    let database = Database::new(Kind::Postgres).await;
+    drop(database.store().await);
+    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(300));
+    let store = PostgresStore::new(pool.connect(&database.url).await.unwrap());
+    let held = [store.pool().acquire().await.unwrap(), store.pool().acquire().await.unwrap()];
+    let start = Instant::now();
+    store.create(&id("a"), record("{}"), ahead(60_000)).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(2));
+    drop(held);
+    assert!(matches!(store.create(&id("a"), record("{}"), ahead(60_000)).await.unwrap(), Created::Stored(_)));
+    assert!(load(&store, "a").await.is_some());
+}
+
+/// The server ends all connections between the operations, and while they run.
+pub(crate) async fn lost_connections_are_replaced(kind: Kind) {
+    let database = Database::new(kind).await;
+    let store = database.store().await.shared();
+    let a = id("a");
+    let mut revision = create(&*store, "a", record("0"), ahead(600_000)).await;
+    for round in 1..20 {
+        // Several connections idle.
+        let _ = tokio::join!(store.len(), store.len(), store.len(), store.len());
+        let next = record(&round.to_string());
+        let write = store.update(&a, revision, next, ahead(600_000));
+        let updated = if round % 2 == 0 {
+            end_connections(&database).await;
+            write.await
+        } else {
+            tokio::join!(write, end_connections(&database)).0
+        };
+        match updated {
+            Ok(Updated::Replaced(replaced)) => revision = replaced,
+            // PostgreSQL's revision doesn't tell whose write it was, so the store doesn't either.
+            Err(_) if kind == Kind::Postgres => revision = load(&*store, "a").await.unwrap().revision,
+            other => panic!("round {round}: {other:?}"),
+        }
+        end_connections(&database).await;
+        assert_eq!(load(&*store, "a").await.unwrap().revision, revision);
+    }
+}
+
+async fn end_connections(database: &Database) {
+    let name = database.name();
+    if database.kind == Kind::Postgres {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
+        database.administer(&format!("{end}'{name}'")).await;
+        return;
+    }
+    let mut connection = sqlx::MySqlConnection::connect(&database.url).await.unwrap();
+    let others = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
+        WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+    let ids: Vec<i64> = sqlx::query_scalar(others).fetch_all(&mut connection).await.unwrap();
+    for id in ids {
+        // It may have ended by itself.
+        let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}"))).execute(&mut connection).await;
+    }
+}

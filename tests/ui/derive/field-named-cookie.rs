@@ -1,0 +1,8 @@
+use session::Session;
+
+#[derive(Session)]
+struct Visit {
+    cookie: u32,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use session::Session;
+
+#[derive(Session)]
+struct Visit(u32);
+
+fn main() {}

@@ -1,0 +1,10 @@
+use session::Session;
+
+#[derive(Session)]
+struct Visit {
+    name: String,
+    #[serde(rename = "name")]
+    user: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use session::Session;
+
+#[derive(Session)]
+struct Visit {
+    views: u32,
+}
+
+async fn handler(session: Session<Visit>) {
+    session.initialize();
+}
+
+fn main() {}
