@@ -1,0 +1,65 @@
+//! The same five routes, with sessions of different makers.
+//!
+//! | route | |
+//! |---|---|
+//! | `/plain` | doesn't touch the session |
+//! | `/read` | reads a field |
+//! | `/write` | changes a field |
+//! | `/login` | begins a session |
+//! | `/logout` | destroys it |
+
+mod axum_session;
+mod bare;
+mod floor;
+mod ours;
+mod tower_sessions;
+
+use axum::Router;
+
+/// A maker of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contestant {
+    /// No sessions at all: what the routes cost by themselves.
+    Bare,
+    /// Written by hand for these routes, behind a layer: the struct, and its JSON, as a store must have it.
+    Floor,
+    /// The same, and nothing is ever serialized.
+    FloorTyped,
+    /// This library.
+    Session,
+    /// tower-sessions, with signed cookies.
+    TowerSessions,
+    /// `axum_session`, whose cookies are not signed by default.
+    AxumSession,
+}
+
+impl Contestant {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Bare, Self::Floor, Self::FloorTyped, Self::Session, Self::TowerSessions, Self::AxumSession];
+
+    /// Its name in tables and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Floor => "floor",
+            Self::FloorTyped => "floor_typed",
+            Self::Session => "session",
+            Self::TowerSessions => "tower-sessions",
+            Self::AxumSession => "axum_session",
+        }
+    }
+
+    /// A new app, without sessions, on a store in memory.
+    pub async fn app(self) -> Router {
+        match self {
+            Self::Bare => bare::app(),
+            Self::Floor => floor::app(true),
+            Self::FloorTyped => floor::app(false),
+            Self::Session => ours::app(::session::MemoryStore::new()),
+            Self::TowerSessions => tower_sessions::app(),
+            Self::AxumSession => axum_session::app().await,
+        }
+    }
+}

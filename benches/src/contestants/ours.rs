@@ -1,0 +1,48 @@
+//! The session crate.
+
+use axum::Router;
+use axum::routing::get;
+use session::{Initialized, Secret, Session, SessionError, SessionLayer, Store};
+
+use crate::visit::Visit;
+
+pub(super) fn app(store: impl Store) -> Router {
+    #[expect(clippy::expect_used, reason = "32 bytes are enough")]
+    let secret = Secret::new([7; 32]).expect("a secret");
+    Router::new()
+        .route("/plain", get(async || "plain"))
+        .route("/read", get(read))
+        .route("/write", get(write))
+        .route("/login", get(login))
+        .route("/logout", get(logout))
+        .layer(SessionLayer::<Visit>::new(store, secret))
+}
+
+async fn read(session: Session<Visit>) -> String {
+    session.views.to_string()
+}
+
+async fn write(mut session: Session<Visit>) -> String {
+    let views = session.views + 1;
+    session.set_views(views);
+    views.to_string()
+}
+
+async fn login(mut session: Session<Visit>) -> &'static str {
+    let visit = Visit::signed_in(7);
+    session.set_user_id(visit.user_id);
+    session.set_tenant_id(visit.tenant_id);
+    session.set_signed_in_at(visit.signed_in_at);
+    session.set_views(visit.views);
+    session.set_last_order(visit.last_order);
+    session.set_cart_items(visit.cart_items);
+    session.set_cart_total(visit.cart_total);
+    session.set_csrf_token(visit.csrf_token);
+    session.set_return_to(visit.return_to);
+    "in"
+}
+
+async fn logout(session: Session<Visit, Initialized>) -> Result<&'static str, SessionError> {
+    session.destroy().await?;
+    Ok("out")
+}
