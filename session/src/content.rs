@@ -48,6 +48,8 @@ pub(crate) struct Status {
     pub(crate) id_changed: bool,
     /// The key of the session, if the request came with an id that it had before: it is read, not written.
     pub(crate) moved_to: Option<SessionId>,
+    /// The store told a handler that the session is no more.
+    pub(crate) gone: bool,
 }
 
 #[derive(Clone)]
@@ -232,6 +234,7 @@ impl Status {
             touched: false,
             id_changed: false,
             moved_to: None,
+            gone: false,
         }
     }
 
@@ -258,6 +261,7 @@ impl Status {
         let base = initial(layer, &self.request);
         self.stored = None;
         self.moved_to = None;
+        self.gone = false;
         self.cookie = base.cookie.clone();
         self.ending = Ending::Open;
         (self.saved, self.initialized, self.touched) = (false, false, false);
@@ -299,6 +303,7 @@ impl Status {
         let id_counts = layer.options.policy.rules == Rules::Express;
         Facts {
             ending: match self.ending {
+                Ending::Open | Ending::Unset if self.gone => Ending::Gone,
                 Ending::Open | Ending::Unset if self.moved_to.is_some() => Ending::Moved,
                 ending => ending,
             },

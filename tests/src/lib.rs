@@ -2,17 +2,22 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
+pub mod backend;
 mod client;
+pub mod database;
 mod gate;
 mod process;
+pub mod promises;
 pub mod redis;
 pub mod requirements;
 mod stores;
+mod visitor;
 
 pub use client::{Client, Reply, Request};
 pub use gate::Gate;
 pub use process::Process;
 pub use stores::{Fault, FaultyStore, Operation};
+pub use visitor::Visitor;
 
 use axum::Router;
 use tokio::net::TcpListener;

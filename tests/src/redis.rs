@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,9 +50,25 @@ fn find_or_start() -> Shared {
     Shared::There { url: server.url(), _server: Some(server) }
 }
 
-/// Ends the server that was started for this test program, if one was.
+static CLUSTER: Mutex<Vec<RedisServer>> = Mutex::new(Vec::new());
+
+/// The servers of a cluster that is started for this test program, and that its tests share, each with key prefixes of
+/// its own.
+///
+/// # Panics
+/// If it doesn't start.
+pub fn shared_cluster() -> Vec<String> {
+    let mut cluster = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+    if cluster.is_empty() {
+        *cluster = start_cluster();
+    }
+    cluster.iter().map(RedisServer::url).collect()
+}
+
+/// Ends the servers that were started for this test program, if some were.
 pub(crate) fn stop_shared() {
-    *SHARED.lock().expect("no test panics here") = Shared::Missing;
+    *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Shared::Missing;
+    CLUSTER.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 fn address_in(url: &str) -> Option<SocketAddr> {

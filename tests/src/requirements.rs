@@ -2,6 +2,7 @@
 //! count; `SESSION_TEST_REQUIRE=node,chromium` turns that into a failure.
 
 use std::env;
+use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -73,14 +74,23 @@ fn answers(port: u16) -> bool {
 }
 
 /// A test that needs something.
-#[derive(Clone, Copy, Debug)]
 pub struct Test {
-    /// What it is called.
-    pub name: &'static str,
-    /// What it needs.
-    pub needs: &'static [Requirement],
-    /// What it does; it panics if it fails.
-    pub run: fn(),
+    name: String,
+    needs: Vec<Requirement>,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+impl Test {
+    /// A test of this name. It panics if it fails.
+    pub fn new(name: impl Into<String>, needs: &[Requirement], run: impl FnOnce() + Send + 'static) -> Self {
+        Self { name: name.into(), needs: needs.to_vec(), run: Box::new(run) }
+    }
+}
+
+impl fmt::Debug for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Test({}, {:?})", self.name, self.needs)
+    }
 }
 
 /// The `main` function of a test program whose tests need something.
@@ -96,20 +106,20 @@ pub struct Test {
 macro_rules! main {
     ($([$($need:ident),*] $test:ident,)+) => {
         fn main() -> std::process::ExitCode {
-            $crate::requirements::run(&[$($crate::requirements::Test {
-                name: stringify!($test),
-                needs: &[$($crate::requirements::Requirement::$need),*],
-                run: $test,
-            }),+])
+            $crate::requirements::run([$($crate::requirements::Test::new(
+                stringify!($test),
+                &[$($crate::requirements::Requirement::$need),*],
+                $test,
+            )),+])
         }
     };
 }
 
 /// Runs tests, and reports those as ignored whose needs aren't met.
 #[must_use]
-pub fn run(tests: &[Test]) -> ExitCode {
-    let trial = |test: &Test| {
-        let Test { name, needs, run } = *test;
+pub fn run(tests: impl IntoIterator<Item = Test>) -> ExitCode {
+    let trial = |test: Test| {
+        let Test { name, needs, run } = test;
         let names: Vec<_> = needs.iter().map(|need| need.name()).collect();
         let is_ignored = needs.iter().any(|need| !need.is_met() && !need.is_demanded());
         let trial = Trial::test(name, move || {
@@ -119,7 +129,7 @@ pub fn run(tests: &[Test]) -> ExitCode {
         let trial = if names.is_empty() { trial } else { trial.with_kind(format!("needs {}", names.join(" and "))) };
         trial.with_ignored_flag(is_ignored)
     };
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), tests.iter().map(trial).collect());
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), tests.into_iter().map(trial).collect());
     redis::stop_shared();
     conclusion.exit_code()
 }

@@ -4,8 +4,6 @@
 
 #[path = "sql_stores/contract.rs"]
 mod contract;
-#[path = "sql_stores/database.rs"]
-mod database;
 #[path = "sql_stores/failures.rs"]
 mod failures;
 #[path = "sql_stores/node.rs"]
@@ -13,8 +11,8 @@ mod node;
 #[path = "sql_stores/statements.rs"]
 mod statements;
 
-use database::Kind::{Mysql, Postgres, Sqlite};
-use database::run;
+use session_tests::database::Kind::{Mysql, Postgres, Sqlite};
+use session_tests::database::run;
 
 session_tests::main! {
     [] sqlite_keeps_the_contract,

@@ -40,6 +40,9 @@ impl Plan {
                 "a new session can't be announced: its cookie is Secure and the connection is not"
             );
         }
+        if facts.ending == Ending::Gone && facts.unsaved {
+            warn_of_lost_changes::<T>();
+        }
         if facts.ending == Ending::Moved && facts.unsaved {
             tracing::warn!(
                 session = type_name::<T>(),
@@ -78,10 +81,7 @@ impl Plan {
             }
             Ok(()) => announce(layer, status, self.actions.announce),
             Err(SessionError::Gone) => {
-                tracing::warn!(
-                    session = type_name::<T>(),
-                    "a session was destroyed, or has expired, while a request used it: its changes are dropped"
-                );
+                warn_of_lost_changes::<T>();
                 let facts = Facts { ending: Ending::Gone, ..self.facts };
                 announce(layer, status, decide(facts, layer.options.policy).announce)
             }
@@ -97,6 +97,13 @@ impl Plan {
     ) -> Result<Option<HeaderValue>, SessionError> {
         announce(layer, &mut content.status, self.actions.announce)
     }
+}
+
+fn warn_of_lost_changes<T>() {
+    tracing::warn!(
+        session = type_name::<T>(),
+        "a session was destroyed, or has expired, while a request used it: its changes are dropped"
+    );
 }
 
 /// Saves the session now, with what was changed since it was loaded or saved last.
@@ -164,7 +171,10 @@ pub(crate) async fn reload<T: SessionData, S: State>(
         Some(key) => layer.load_key(key).await?,
         None => layer.load(status.id(layer)?, false).await?,
     };
-    let loaded = loaded.ok_or(SessionError::Gone)?;
+    let Some(loaded) = loaded else {
+        status.gone = true;
+        return Err(SessionError::Gone);
+    };
     let decoded = decode::<T>(layer, &status.request, &loaded.record)?;
     status.reloaded(layer, decoded.cookie.clone(), loaded);
     tracked.reloaded(decoded, status.saved);
@@ -263,7 +273,10 @@ async fn write<T: SessionData, S: State>(
                 next => next,
             };
             let left = next.is_some().then(|| status.id(layer).cloned()).transpose()?;
-            (writing.replace(status, stored, next).await?, left)
+            let written = writing.replace(status, stored, next).await;
+            // A handler that goes on in spite of the error has no session to announce.
+            status.gone = matches!(written, Err(SessionError::Gone));
+            (written?, left)
         }
     };
     tracked.saved(written.content);

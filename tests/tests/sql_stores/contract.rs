@@ -9,7 +9,7 @@ use session::{SessionId, Store, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::database::{Database, Kind};
+use session_tests::database::{Database, Kind};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

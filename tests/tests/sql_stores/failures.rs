@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::contract::{ahead, create, id, load, record, text};
-use super::database::{AnyStore, Database, Kind};
+use session_tests::database::{AnyStore, Database, Kind};
 
 pub(crate) async fn sqlite_survives_a_restart() {
     let database = Database::new(Kind::Sqlite).await;

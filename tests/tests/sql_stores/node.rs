@@ -9,7 +9,7 @@ use session::{PostgresStore, Store, Timestamp};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::contract::{ahead, create, id, load, record, text};
-use super::database::{AnyStore, Database, Kind};
+use session_tests::database::{AnyStore, Database, Kind};
 
 const TABLE: &str = r#"CREATE TABLE "session" (
   "sid" varchar NOT NULL COLLATE "default",

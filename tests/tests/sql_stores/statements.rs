@@ -9,7 +9,7 @@ use tracing::span::{Attributes, Id, Record as SpanRecord};
 use tracing::{Event, Metadata, Subscriber};
 
 use super::contract::{ahead, create, id, load, record};
-use super::database::{Database, Kind};
+use session_tests::database::{Database, Kind};
 
 thread_local! {
     static COUNT: Cell<u32> = const { Cell::new(0) };

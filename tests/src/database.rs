@@ -10,24 +10,32 @@ use std::{env, fs, thread};
 use session::{MySqlStore, PostgresStore, SessionId, SqliteStore, Store};
 use sqlx::{AssertSqlSafe, Connection as _};
 
+/// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A file of its own.
     Sqlite,
+    /// At `POSTGRES_URL`, or on its port of this machine.
     Postgres,
+    /// MySQL or MariaDB, at `MYSQL_URL`, or on its port of this machine.
     Mysql,
 }
 
-/// A database of its own, empty at first.
-pub(crate) struct Database {
-    pub(crate) kind: Kind,
+/// A database of its own, empty at first. It is removed with the value.
+#[derive(Debug)]
+pub struct Database {
+    /// Which one.
+    pub kind: Kind,
     /// Of the database.
-    pub(crate) url: String,
+    pub url: String,
     server: String,
     name: String,
 }
 
 /// A store, its kind still known.
-pub(crate) enum AnyStore {
+#[derive(Debug)]
+#[expect(missing_docs, reason = "they are named as their kinds")]
+pub enum AnyStore {
     Sqlite(SqliteStore),
     Postgres(PostgresStore),
     Mysql(MySqlStore),
@@ -45,7 +53,11 @@ macro_rules! each {
 }
 
 impl Database {
-    pub(crate) async fn new(kind: Kind) -> Self {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn new(kind: Kind) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let random = SessionId::random().unwrap();
         let random: String = random.as_str().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
@@ -66,7 +78,10 @@ impl Database {
     }
 
     /// Another store on the database, without tables if it is the first one.
-    pub(crate) async fn open(&self) -> AnyStore {
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn open(&self) -> AnyStore {
         match self.kind {
             Kind::Sqlite => AnyStore::Sqlite(SqliteStore::open(&self.url).await.unwrap()),
             Kind::Postgres => AnyStore::Postgres(PostgresStore::connect(&self.url).await.unwrap()),
@@ -75,13 +90,17 @@ impl Database {
     }
 
     /// Another store on the database.
-    pub(crate) async fn store(&self) -> AnyStore {
+    pub async fn store(&self) -> AnyStore {
         let store = self.open().await;
         store.migrate().await;
         store
     }
 
-    pub(crate) async fn administer(&self, sql: &str) {
+    /// Runs statements on the server, outside the database.
+    ///
+    /// # Panics
+    /// If they fail.
+    pub async fn administer(&self, sql: &str) {
         let sql = AssertSqlSafe(sql);
         match self.kind {
             Kind::Sqlite => {}
@@ -96,7 +115,9 @@ impl Database {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The name of the database.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
@@ -126,21 +147,32 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// Runs a test's future on threads of its own.
-pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+///
+/// # Panics
+/// If there are none.
+pub fn run<T>(test: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().unwrap().block_on(test)
 }
 
 impl AnyStore {
-    pub(crate) async fn migrate(&self) {
+    /// Makes the tables.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn migrate(&self) {
         each!(self, store => store.migrate().await.unwrap());
     }
 
-    pub(crate) fn schema(&self) -> String {
+    /// The statements that make the tables.
+    #[must_use]
+    pub fn schema(&self) -> String {
         each!(self, store => store.schema())
     }
 
-    pub(crate) fn sweep_interval(self, interval: Duration) -> Self {
+    /// The store with this interval.
+    #[must_use]
+    pub fn sweep_interval(self, interval: Duration) -> Self {
         match self {
             Self::Sqlite(store) => Self::Sqlite(store.sweep_interval(interval)),
             Self::Postgres(store) => Self::Postgres(store.sweep_interval(interval)),
@@ -148,7 +180,12 @@ impl AnyStore {
         }
     }
 
-    pub(crate) fn table(self, table: &str) -> Self {
+    /// The store with this table.
+    ///
+    /// # Panics
+    /// If that is no name.
+    #[must_use]
+    pub fn table(self, table: &str) -> Self {
         match self {
             Self::Sqlite(store) => Self::Sqlite(store.table(table).unwrap()),
             Self::Postgres(store) => Self::Postgres(store.table(table).unwrap()),
@@ -157,26 +194,38 @@ impl AnyStore {
     }
 
     /// What is left of a store when only its pool is kept.
-    pub(crate) fn pool_alone(self) -> Box<dyn Send> {
+    #[must_use]
+    pub fn pool_alone(self) -> Box<dyn Send> {
         each!(self, store => Box::new(store.pool().clone()))
     }
 
-    pub(crate) async fn sweep(&self) -> u64 {
+    /// Removes what has expired; tells how much.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn sweep(&self) -> u64 {
         each!(self, store => store.sweep().await.unwrap())
     }
 
     /// Through the contract only.
-    pub(crate) fn shared(&self) -> Arc<dyn Store> {
+    #[must_use]
+    pub fn shared(&self) -> Arc<dyn Store> {
         each!(self, store => Arc::new(store.clone()))
     }
 
     /// Runs statements.
-    pub(crate) async fn run(&self, sql: &str) {
+    ///
+    /// # Panics
+    /// If they fail.
+    pub async fn run(&self, sql: &str) {
         each!(self, store => sqlx::raw_sql(AssertSqlSafe(sql)).execute(store.pool()).await.map(drop).unwrap());
     }
 
     /// The one number that a statement gives.
-    pub(crate) async fn number(&self, sql: &str) -> i64 {
+    ///
+    /// # Panics
+    /// If it fails.
+    pub async fn number(&self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql);
         each!(self, store => sqlx::query_scalar(sql).fetch_one(store.pool()).await.unwrap())
     }
