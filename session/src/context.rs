@@ -15,6 +15,7 @@ use crate::secret::{IdSigner, Keyring};
 use crate::store::{Created, Cursor, Loaded, Page, Renamed, Store, StoreFuture, Updated};
 use crate::timestamp::Timestamp;
 use crate::transport::Transport;
+use crate::turns::Turns;
 
 /// How often an id is drawn before it counts as an error.
 pub(crate) const ID_TRIES: u32 = 8;
@@ -27,6 +28,7 @@ pub(crate) struct LayerContext {
     pub(crate) options: Options,
     signer: IdSigner,
     store: Arc<dyn Store>,
+    pub(crate) turns: Turns,
     /// The defaults of express-session: what attributes are that an express record doesn't have.
     express_cookie: Arc<CookieOptions>,
 }
@@ -48,7 +50,7 @@ impl LayerContext {
             _ => ("session token", header.as_str()),
         };
         let signer = IdSigner::new(keyring, &options.signature, purpose);
-        Self { options, signer, store, express_cookie: Arc::new(CookieOptions::express()) }
+        Self { options, signer, store, turns: Turns::default(), express_cookie: Arc::new(CookieOptions::express()) }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

@@ -22,6 +22,7 @@ pub mod store;
 mod timestamp;
 mod tower;
 mod transport;
+mod turns;
 
 #[cfg(feature = "axum")]
 mod axum;

@@ -46,9 +46,10 @@ impl Visitor {
         };
         let response = self.app.clone().oneshot(request.body(Body::empty()).expect("a request")).await;
         let (parts, body) = response.unwrap_or_else(|never| match never {}).into_parts();
-        let headers = parts.headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
+        let headers = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         let body = to_bytes(body, usize::MAX).await.expect("a body");
         let reply = Reply {
             status: parts.status.as_u16(),

@@ -19,6 +19,7 @@ const ROOMS: &[&str] = &[
     "state",
     "data",
     "store",
+    "turns",
     "lifecycle",
     "options",
     "context",

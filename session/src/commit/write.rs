@@ -55,33 +55,75 @@ impl<T: SessionData> Writing<'_, T> {
     pub(super) async fn replace(
         self,
         status: &mut Status,
-        mut stored: Stored,
-        mut next: Option<SessionId>,
+        stored: Stored,
+        next: Option<SessionId>,
     ) -> Result<Written<T>, SessionError> {
-        let mut content = Arc::clone(&self.mine);
-        let mut is_outdated = self.base.is_outdated;
+        let (id, turns) = (status.id(self.layer)?.clone(), &self.layer.turns);
+        let mut draft = Draft { content: Arc::clone(&self.mine), is_outdated: self.base.is_outdated, stored, next };
+        let place = match turns.contested(&id) {
+            Some(place) => place,
+            None => match self.attempt(&id, &mut draft, status).await? {
+                Some(written) => return Ok(written),
+                None => turns.join(&id),
+            },
+        };
+        let mut turn = place.turn().await;
+        if let Some((record, revision)) = turn.latest() {
+            self.merge(&mut draft, Stored { record, revision }, status)?;
+        }
         for _ in 0..MERGE_TRIES {
-            let record = self.spliced(&content, (&stored.record, is_outdated), status)?;
-            let id = status.id(self.layer)?.clone();
-            match self.put((&id, next.as_ref()), &stored, record.clone(), &content).await? {
-                Put::Stored(revision) => {
-                    next.into_iter().for_each(|id| status.set_id(id));
-                    return Ok(Written { content, stored: Stored { record, revision } });
+            match self.attempt(&id, &mut draft, status).await {
+                Ok(Some(written)) => {
+                    turn.stored(written.stored.record.clone(), written.stored.revision);
+                    return Ok(written);
                 }
-                Put::Taken => next = Some(self.layer.new_id(&status.request)?),
-                Put::Conflict(theirs) => {
-                    let decoded = decode::<T>(self.layer, &status.request, &theirs.record)?;
-                    if decoded.moved.is_some() {
-                        return Err(SessionError::Gone);
+                Ok(None) => {}
+                Err(error) => {
+                    if matches!(error, SessionError::Store(_)) {
+                        turn.failed();
                     }
-                    content = self.merged(&decoded).map_err(encode_error::<T>)?;
-                    is_outdated = decoded.is_outdated;
-                    stored = Stored { record: theirs.record, revision: theirs.revision };
+                    return Err(error);
                 }
-                Put::Gone => return Err(SessionError::Gone),
             }
         }
         Err(SessionError::Contended { tries: MERGE_TRIES })
+    }
+
+    /// One try; none if somebody got in the way, with what is to be tried next in the draft.
+    async fn attempt(
+        &self,
+        id: &SessionId,
+        draft: &mut Draft<T>,
+        status: &mut Status,
+    ) -> Result<Option<Written<T>>, SessionError> {
+        let record = self.spliced(&draft.content, (&draft.stored.record, draft.is_outdated), status)?;
+        match self.put((id, draft.next.as_ref()), &draft.stored, record.clone(), &draft.content).await? {
+            Put::Stored(revision) => {
+                draft.next.take().into_iter().for_each(|id| status.set_id(id));
+                Ok(Some(Written { content: Arc::clone(&draft.content), stored: Stored { record, revision } }))
+            }
+            Put::Taken => {
+                draft.next = Some(self.layer.new_id(&status.request)?);
+                Ok(None)
+            }
+            Put::Conflict(theirs) => {
+                let theirs = Stored { record: theirs.record, revision: theirs.revision };
+                self.merge(draft, theirs, status).map(|()| None)
+            }
+            Put::Gone => Err(SessionError::Gone),
+        }
+    }
+
+    /// Begins again, with what another request stored.
+    fn merge(&self, draft: &mut Draft<T>, theirs: Stored, status: &Status) -> Result<(), SessionError> {
+        let decoded = decode::<T>(self.layer, &status.request, &theirs.record)?;
+        if decoded.moved.is_some() {
+            return Err(SessionError::Gone);
+        }
+        draft.content = self.merged(&decoded).map_err(encode_error::<T>)?;
+        draft.is_outdated = decoded.is_outdated;
+        draft.stored = theirs;
+        Ok(())
     }
 
     async fn put(
@@ -151,6 +193,16 @@ impl<T: SessionData> Writing<'_, T> {
     fn expires(&self, content: &Decoded<T>) -> Timestamp {
         self.layer.expiry(&content.cookie, content.meta, self.now)
     }
+}
+
+/// What is to take the place of a stored session.
+struct Draft<T> {
+    content: Arc<Decoded<T>>,
+    /// What it is to replace, and whether that has the form of an older version.
+    stored: Stored,
+    is_outdated: bool,
+    /// The new id.
+    next: Option<SessionId>,
 }
 
 /// What became of a replacement.

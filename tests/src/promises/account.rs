@@ -48,7 +48,10 @@ impl App {
             .route("/user", get(async |session: Session<Account>| session.user.clone().unwrap_or_default()))
             .route("/late/{way}", post(write_late))
             .route("/now/{way}", post(async |Path(way): Path<Way>, session: LoggedIn| write(way, session).await))
-            .route("/destroy", post(async |session: LoggedIn| session.destroy().await.map(drop).map_err(SessionError::from)))
+            .route(
+                "/destroy",
+                post(async |session: LoggedIn| session.destroy().await.map(drop).map_err(SessionError::from)),
+            )
             .route("/rotate", post(async |mut session: LoggedIn| session.rotate_id().await))
             .route("/regenerate", post(regenerate));
         Self { visitor: Visitor::new(app.with_state(gate.clone()).layer(layer)), gate, sessions }
@@ -73,11 +76,7 @@ async fn regenerate(session: LoggedIn) -> Result<(), SessionError> {
     Ok(())
 }
 
-async fn write_late(
-    State(gate): State<Gate>,
-    Path(way): Path<Way>,
-    session: LoggedIn,
-) -> Result<(), SessionError> {
+async fn write_late(State(gate): State<Gate>, Path(way): Path<Way>, session: LoggedIn) -> Result<(), SessionError> {
     gate.pass().await;
     write(way, session).await
 }

@@ -12,7 +12,7 @@ use super::account::{Account, App, WAYS};
 use crate::Visitor;
 
 /// How many rounds are played at the same time.
-const PLAYERS: u32 = 4;
+const PLAYERS: u32 = 16;
 
 /// How a session ends while a request uses it.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,7 @@ async fn end(app: &App, store: &impl Store, ending: Ending, (user, id): (&str, &
         }
         Ending::Expired => {
             let id = SessionId::new(id).expect("an id");
-            let soon = Timestamp::from_millis(Timestamp::now().as_millis() + 2);
+            let soon = Timestamp::from_millis(Timestamp::now().as_millis() + 1);
             assert!(store.touch(&id, soon).await.expect("the store answers"));
             while store.load(&id, None).await.expect("the store answers").is_some() {
                 tokio::task::yield_now().await;
