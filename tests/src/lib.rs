@@ -8,6 +8,7 @@ pub mod database;
 mod gate;
 mod process;
 pub mod promises;
+mod proxy;
 pub mod redis;
 pub mod requirements;
 mod stores;
@@ -16,6 +17,7 @@ mod visitor;
 pub use client::{Client, Reply, Request};
 pub use gate::Gate;
 pub use process::Process;
+pub use proxy::{Loss, Proxy};
 pub use stores::{Fault, FaultyStore, Operation};
 pub use visitor::Visitor;
 
