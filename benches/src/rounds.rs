@@ -26,7 +26,8 @@ pub struct Measured {
 #[must_use]
 pub fn measure(runtime: &Runtime, effort: Effort) -> Measured {
     let mut samples = vec![vec![Vec::with_capacity(effort.rounds); Contestant::ALL.len()]; Route::ALL.len()];
-    let mut drivers: Vec<_> = Contestant::ALL.iter().map(|contestant| Driver::new(runtime, *contestant, VISITORS)).collect();
+    let mut drivers: Vec<_> =
+        Contestant::ALL.iter().map(|contestant| Driver::new(runtime, *contestant, VISITORS)).collect();
     for round in 0..=effort.rounds {
         for (route, samples) in Route::ALL.iter().zip(&mut samples) {
             for (driver, samples) in drivers.iter_mut().zip(samples) {

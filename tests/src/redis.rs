@@ -65,6 +65,29 @@ pub fn shared_cluster() -> Vec<String> {
     cluster.iter().map(RedisServer::url).collect()
 }
 
+/// Removes the keys that begin with a test's prefix, and those of its index, from a server.
+///
+/// # Panics
+/// If it doesn't answer.
+pub async fn remove_keys(url: &str, prefix: &str) {
+    let client = ::redis::Client::open(url).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("the server answers");
+    let pattern: String = prefix.trim_end_matches(':').chars().flat_map(|letter| ['\\', letter]).chain(['*']).collect();
+    let mut cursor = 0;
+    loop {
+        let mut scan = ::redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
+        let (next, keys): (u64, Vec<Vec<u8>>) = scan.query_async(&mut connection).await.expect("keys");
+        for key in keys {
+            ::redis::cmd("UNLINK").arg(key).exec_async(&mut connection).await.expect("it is removed");
+        }
+        if next == 0 {
+            return;
+        }
+        cursor = next;
+    }
+}
+
 /// Ends the servers that were started for this test program, if some were.
 pub(crate) fn stop_shared() {
     *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Shared::Missing;

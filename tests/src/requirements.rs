@@ -6,10 +6,10 @@ use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::redis;
 
@@ -48,6 +48,11 @@ impl Requirement {
     }
 
     fn is_met(self) -> bool {
+        static MET: [OnceLock<bool>; 7] = [const { OnceLock::new() }; 7];
+        *MET[self as usize].get_or_init(|| self.look())
+    }
+
+    fn look(self) -> bool {
         match self {
             Self::Python => runs("python3"),
             Self::Node => runs("node") && runs("npm"),
@@ -118,18 +123,32 @@ macro_rules! main {
 /// Runs tests, and reports those as ignored whose needs aren't met.
 #[must_use]
 pub fn run(tests: impl IntoIterator<Item = Test>) -> ExitCode {
-    let trial = |test: Test| {
+    let of_test = |test: Test| {
         let Test { name, needs, run } = test;
-        let names: Vec<_> = needs.iter().map(|need| need.name()).collect();
-        let is_ignored = needs.iter().any(|need| !need.is_met() && !need.is_demanded());
-        let trial = Trial::test(name, move || {
+        trial(name, &needs, move || {
             run();
             Ok(())
-        });
-        let trial = if names.is_empty() { trial } else { trial.with_kind(format!("needs {}", names.join(" and "))) };
-        trial.with_ignored_flag(is_ignored)
+        })
     };
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), tests.into_iter().map(trial).collect());
+    conclude(Arguments::from_args(), tests.into_iter().map(of_test).collect())
+}
+
+/// A test whose name and work are made at run time, ignored if its needs aren't met.
+pub fn trial(
+    name: impl Into<String>,
+    needs: &[Requirement],
+    run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    let trial = Trial::test(name, run);
+    let names: Vec<_> = needs.iter().map(|need| need.name()).collect();
+    let trial = if names.is_empty() { trial } else { trial.with_kind(format!("needs {}", names.join(" and "))) };
+    trial.with_ignored_flag(needs.iter().any(|need| !need.is_met() && !need.is_demanded()))
+}
+
+/// Runs such tests.
+#[must_use]
+pub fn conclude(arguments: Arguments, trials: Vec<Trial>) -> ExitCode {
+    let conclusion = libtest_mimic::run(&arguments, trials);
     redis::stop_shared();
     conclusion.exit_code()
 }

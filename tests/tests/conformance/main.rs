@@ -1,11 +1,8 @@
-//! The conformance kit: stores that keep the contract pass every case, and stores that break it are caught.
+//! The conformance kit catches stores that break the contract. Those that keep it are in the tests `stores`.
 
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 
 mod broken;
-#[path = "../../../examples/src/bin/map_store/store.rs"]
-mod map_store;
-mod served;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,28 +12,15 @@ use session::store::conformance::{Case, cases, run};
 use session::{MemoryStore, Store};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::map_store::MapStore;
-use crate::served::Served;
-
 fn main() -> ExitCode {
-    let mut trials = Vec::new();
-    trials.extend(cases().map(|case| trial("memory", case, MemoryStore::new)));
-    trials.extend(cases().map(|case| trial("example", case, MapStore::default)));
-    trials.extend(cases().map(|case| trial("served", case, Served::default)));
+    let mut trials = broken::trials();
     trials.push(Trial::test("kit::takes_a_store_behind_an_arc", takes_a_store_behind_an_arc));
     trials.push(Trial::test("kit::has_a_case_for_every_line_of_the_contract", has_cases));
     trials.push(Trial::test("guide::quotes_the_example", guide_quotes_the_example));
-    trials.extend(broken::trials());
     let mut arguments = Arguments::from_args();
     // They sleep most of the time.
     arguments.test_threads = arguments.test_threads.or(Some(4));
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn trial<S: Store + Clone>(store: &str, case: &'static Case, open: fn() -> S) -> Trial {
-    Trial::test(format!("{store}::{}", case.name()), move || {
-        runtime().block_on(async { case.run(open()).await }).map_err(Failed::from)
-    })
 }
 
 fn runtime() -> Runtime {

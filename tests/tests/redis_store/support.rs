@@ -9,7 +9,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisFuture, Value, cmd};
 use session::store::{Created, IndexKey, Loaded, Record, RedisServer, Renewal, Revision};
 use session::{RedisStore, SessionId, Store, Timestamp};
-use session_tests::redis::shared_url;
+use session_tests::redis::{remove_keys, shared_url};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
@@ -36,31 +36,13 @@ impl Scene {
             let url = shared_url().expect("a server");
             let store = RedisStore::connect(&url).await.unwrap().prefix(&prefix);
             let raw = raw(&url).await;
-            let scene = Self { store, prefix, raw };
-            let outcome = tokio::spawn(test(scene.clone())).await;
-            scene.clean().await;
+            let scene = Self { store, prefix: prefix.clone(), raw };
+            let outcome = tokio::spawn(test(scene)).await;
+            remove_keys(&url, &prefix).await;
             if let Err(error) = outcome {
                 std::panic::resume_unwind(error.into_panic());
             }
         });
-    }
-
-    async fn clean(mut self) {
-        let letters = self.prefix.trim_end_matches(':').chars();
-        let pattern: String = letters.flat_map(|letter| ['\\', letter]).chain(['*']).collect();
-        let mut cursor = 0;
-        loop {
-            let mut scan = cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
-            let (next, keys): (u64, Vec<Vec<u8>>) = scan.query_async(&mut self.raw).await.unwrap();
-            if !keys.is_empty() {
-                let _: i64 = cmd("UNLINK").arg(keys).query_async(&mut self.raw).await.unwrap();
-            }
-            if next == 0 {
-                return;
-            }
-            cursor = next;
-        }
     }
 
     /// The key of a session.

@@ -1,0 +1,135 @@
+//! Where the stores under test live: each case gets one that is empty, and nobody else's.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::process;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use session::store::RedisClusterStore;
+use session::{RedisStore, SqliteStore, Store};
+use session_tests::redis::{self, RedisServer};
+use tokio::sync::OnceCell;
+
+use crate::database::{Database, Kind};
+
+/// Where the stores of a kind live, from the first case to the last.
+pub(crate) trait Place: Send + Sync + 'static {
+    type Store: Store + Clone;
+
+    /// A store for the case with this number.
+    fn open(&self, case: usize) -> impl Future<Output = Self::Store>;
+
+    /// Removes what the case left behind, where that doesn't go with the store or the place.
+    fn clean(&self, case: usize) -> impl Future<Output = ()> {
+        let _ = case;
+        async {}
+    }
+}
+
+/// A store that is gone with its last clone.
+pub(crate) struct InMemory<S>(pub(crate) fn() -> S);
+
+impl<S: Store + Clone> Place for InMemory<S> {
+    type Store = S;
+
+    async fn open(&self, _: usize) -> S {
+        (self.0)()
+    }
+}
+
+/// The same in SQLite.
+pub(crate) struct SqliteInMemory;
+
+impl Place for SqliteInMemory {
+    type Store = SqliteStore;
+
+    async fn open(&self, _: usize) -> SqliteStore {
+        let store = SqliteStore::open("sqlite::memory:").await.expect("it needs no file");
+        store.migrate().await.expect("there are no tables yet");
+        store
+    }
+}
+
+/// A file for each case, since those who write to one take turns.
+#[derive(Default)]
+pub(crate) struct SqliteFiles(Mutex<BTreeMap<usize, Database>>);
+
+impl Place for SqliteFiles {
+    type Store = Arc<dyn Store>;
+
+    async fn open(&self, case: usize) -> Arc<dyn Store> {
+        let file = Database::new(Kind::Sqlite).await;
+        let store = file.store().await.shared();
+        self.0.lock().expect("nobody panics with it").insert(case, file);
+        store
+    }
+
+    async fn clean(&self, case: usize) {
+        self.0.lock().expect("nobody panics with it").remove(&case);
+    }
+}
+
+/// A table for each case, in one database.
+pub(crate) struct Tables {
+    kind: Kind,
+    database: OnceCell<Database>,
+}
+
+impl Tables {
+    pub(crate) fn of(kind: Kind) -> Self {
+        Self { kind, database: OnceCell::new() }
+    }
+}
+
+impl Place for Tables {
+    type Store = Arc<dyn Store>;
+
+    async fn open(&self, case: usize) -> Arc<dyn Store> {
+        let database = self.database.get_or_init(|| Database::new(self.kind)).await;
+        let store = database.open().await.table(&format!("case_{case}"));
+        store.migrate().await;
+        store.shared()
+    }
+}
+
+/// Keys with a prefix for each case, on the server that tests share.
+pub(crate) struct Keys;
+
+impl Keys {
+    fn prefix(case: usize) -> String {
+        format!("session-test-{}-case-{case}:", process::id())
+    }
+}
+
+impl Place for Keys {
+    type Store = RedisStore;
+
+    async fn open(&self, case: usize) -> RedisStore {
+        let url = redis::shared_url().expect("a server");
+        RedisStore::connect(url).await.expect("it answers").prefix(Self::prefix(case))
+    }
+
+    async fn clean(&self, case: usize) {
+        redis::remove_keys(&redis::shared_url().expect("a server"), &Self::prefix(case)).await;
+    }
+}
+
+/// Keys with a prefix for each case, on a cluster that ends with the last one.
+#[derive(Default)]
+pub(crate) struct ClusterKeys(OnceLock<Vec<RedisServer>>);
+
+impl Place for ClusterKeys {
+    type Store = RedisClusterStore;
+
+    async fn open(&self, case: usize) -> RedisClusterStore {
+        let servers = self.0.get_or_init(redis::start_cluster);
+        let store = RedisStore::connect_cluster(servers.iter().map(RedisServer::url)).await.expect("it answers");
+        store.prefix(Keys::prefix(case))
+    }
+
+    async fn clean(&self, case: usize) {
+        for server in self.0.get().into_iter().flatten() {
+            redis::remove_keys(&server.url(), &Keys::prefix(case)).await;
+        }
+    }
+}
