@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use session::store::conformance::{Case, cases};
 use session::MemoryStore;
+use session::store::conformance::{Case, cases};
 use session_tests::requirements::Requirement::{self, Mysql, Postgres, Redis, RedisServer};
 use session_tests::requirements::{conclude, trial};
 

@@ -4,21 +4,19 @@ use ::redis::{Value, cmd};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::reply::{Found, Reply, loaded, unexpected};
+use super::reply::{Found, NEVER, Reply, loaded, unexpected};
 use super::scripts::{CORRECT_LIFE, PEEK, REMOVE, RENAME, UPDATE, digest_text, revision};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Record, Revision};
 use crate::store::{Created, Loaded, Renamed, Renewal, Updated};
-use crate::timestamp::{Timestamp, millis};
+use crate::timestamp::Timestamp;
 
-/// Longer lives overflow in the server: about 3000 years.
-const LONGEST_LIFE: i64 = 100_000_000_000_000;
-
-/// The life from now on, in milliseconds. The server counts it, so that its clock need not be ours.
+/// The life from now on, in milliseconds, to the end of the year 9999 at most. The server counts it, so that its clock
+/// need not be ours.
 pub(super) fn life(expires: Timestamp) -> i64 {
-    expires.as_millis().saturating_sub(Timestamp::now().as_millis()).clamp(0, LONGEST_LIFE)
+    expires.min(NEVER).as_millis().saturating_sub(Timestamp::now().as_millis()).max(0)
 }
 
 impl<C: RedisServer> RedisStore<C> {
@@ -41,8 +39,8 @@ impl<C: RedisServer> RedisStore<C> {
 
     async fn renew(&self, id: &SessionId, renewal: Renewal) -> Result<Option<Loaded>, StoreError> {
         let key = self.prefix.key(id);
-        let usual = millis(renewal.usual).clamp(1, LONGEST_LIFE);
         let now = Timestamp::now();
+        let usual = life(now.saturating_add(renewal.usual)).max(1);
         let reply = self.ask(cmd("GETEX").arg(&key).arg("PX").arg(usual)).await?;
         let value: Bytes = match reply.value {
             Value::Nil => return Ok(None),
@@ -50,8 +48,9 @@ impl<C: RedisServer> RedisStore<C> {
             _ => return Err(unexpected()),
         };
         let Some(mut found) = loaded(value, usual, now) else { return Ok(None) };
-        let own = millis(found.record.max_age().unwrap_or(renewal.ttl)).clamp(0, LONGEST_LIFE);
-        if own != usual {
+        let own = found.record.max_age().unwrap_or(renewal.ttl);
+        if own != renewal.usual || own.is_zero() {
+            let own = life(Timestamp::now().saturating_add(own));
             found.expires = Timestamp::now().plus_millis(own);
             // Only if the record is still the same: a newer one may have another life.
             let arguments = [digest_text(found.revision), own.to_string()];

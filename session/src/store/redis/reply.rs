@@ -12,8 +12,8 @@ use crate::record::Record;
 use crate::store::Loaded;
 use crate::timestamp::Timestamp;
 
-/// The expiry of a session whose key has none: the end of the year 9999.
-const NEVER: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+/// The end of the year 9999: the last expiry, and that of a session whose key has none.
+pub(super) const NEVER: Timestamp = Timestamp::from_millis(253_402_300_799_999);
 
 /// An answer, and whether the command may have been carried out before, by a try whose answer was lost.
 pub(super) struct Reply {
