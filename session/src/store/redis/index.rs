@@ -1,17 +1,20 @@
 //! Which sessions have which index key.
 //!
 //! A sorted set for each key has the sessions' ids, with the expiry that was written with them as score. An entry is
-//! there before its session, and stays until after it is gone. Loading renews a session and not its entries, so that a
-//! score that has passed is a reason to look, and no more: the sweep removes the entry if the session is gone, and
-//! writes the new expiry otherwise. A score in the future is never a reason to remove an entry, for its session may be
-//! about to come.
+//! there before its session, and stays until after it is over: the session is gone, or has other keys. Loading renews a
+//! session and not its entries, so that a score that has passed is a reason to look, and no more: the sweep removes the
+//! entry if it is over, and writes the new expiry otherwise. An entry with a score in the future is never removed, for
+//! its session may be about to come. Who finds that one is over lowers its score instead, so that it is looked at soon.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use ::redis::cmd;
+use futures_util::future::join_all;
 
+use super::keys::Entry;
 use super::operations::life;
+use super::reply::NEVER;
 use super::scripts::{ADD_ENTRY, REMOVE_ENTRY};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
@@ -64,22 +67,62 @@ impl<C: RedisServer> RedisStore<C> {
         command.arg(&set).arg(cursor).arg("COUNT").arg(limit.clamp(1, 1000));
         let (next, entries): (u64, Vec<(String, f64)>) = self.ask(&command).await?.read()?;
         let entries = entries.into_iter().filter_map(|(id, score)| Some((SessionId::new(id).ok()?, score)));
-        let mut entries: BTreeMap<_, _> = entries.collect();
-        let sessions = self.peek_at(entries.keys().cloned()).await?;
-        sessions.iter().for_each(|(id, _)| {
-            entries.remove(id);
-        });
-        let passed = Timestamp::now().plus_millis(-GRACE);
-        for (id, _) in entries.iter().filter(|(_, score)| **score <= as_score(passed)) {
-            self.remove_entry(&set, id.as_str(), passed).await?;
+        let entries: BTreeMap<_, _> = entries.collect();
+        let mut sessions = Vec::new();
+        for (id, entry) in self.entries(key, entries.keys().cloned()).await? {
+            match entry {
+                Entry::Counts(loaded) => sessions.push((id, loaded)),
+                Entry::IsOver => {
+                    let score = entries.get(&id).copied().unwrap_or_default();
+                    self.drop_entry(key.as_str(), &id, as_timestamp(score)).await;
+                }
+            }
         }
         Ok(Page { sessions, next: (next != 0).then(|| Cursor::new(next.to_string())) })
     }
 
+    /// Has the entries looked at soon that a session had, and not the `kept` ones.
+    pub(super) async fn retire_entries(&self, id: &SessionId, former: &str, kept: &[IndexKey]) {
+        let is_over = |key: &&str| !key.is_empty() && kept.iter().all(|kept| kept.as_str() != *key);
+        join_all(former.split(' ').filter(is_over).map(|key| self.drop_entry(key, id, NEVER))).await;
+    }
+
+    /// Removes an entry that is over once its score, which it is said to have, has passed long ago; lowers the score if
+    /// that is in the future. Nothing depends on that, so a failure is none of the operation's.
+    async fn drop_entry(&self, key: &str, id: &SessionId, score: Timestamp) {
+        let (set, now) = (self.prefix.index_key(key), Timestamp::now());
+        let passed = now.plus_millis(-GRACE);
+        let dropped = async {
+            if score <= passed {
+                return self.remove_entry(&set, id.as_str(), passed).await;
+            }
+            if score > now {
+                let lower = cmd("ZADD").arg(&set).arg("XX").arg("LT").arg(now.as_millis()).arg(id.as_str()).take();
+                self.ask(&lower).await?.read::<i64>()?;
+                self.plan_cleaning_before(key, now).await?;
+            }
+            Ok(())
+        };
+        if let Err(error) = dropped.await {
+            tracing::debug!(?id, %error, "an entry of the index stays until its session's expiry");
+        }
+    }
+
     async fn add_entry(&self, set: &[u8], member: &str, expires: Timestamp) -> Result<i64, StoreError> {
+        self.write_entry(set, member, expires, &[]).await
+    }
+
+    async fn write_entry(
+        &self,
+        set: &[u8],
+        member: &str,
+        expires: Timestamp,
+        condition: &[&[u8]],
+    ) -> Result<i64, StoreError> {
         let arguments = [expires.as_millis().to_string(), life(expires).saturating_add(KEPT).to_string()];
         let [score, kept] = arguments.each_ref().map(String::as_bytes);
-        self.run(&ADD_ENTRY, &[set], &[member.as_bytes(), score, kept]).await?.read()
+        let arguments = [&[member.as_bytes(), score, kept], condition].concat();
+        self.run(&ADD_ENTRY, &[set], &arguments).await?.read()
     }
 
     /// Removes an entry, unless it was written anew.
@@ -90,6 +133,11 @@ impl<C: RedisServer> RedisStore<C> {
 
     async fn plan_cleaning(&self, key: &str, expires: Timestamp) -> Result<(), StoreError> {
         self.add_entry(&self.prefix.index_key(""), key, expires.plus_millis(GRACE)).await.map(drop)
+    }
+
+    /// Sooner than it was planned, if it was.
+    async fn plan_cleaning_before(&self, key: &str, expires: Timestamp) -> Result<(), StoreError> {
+        self.write_entry(&self.prefix.index_key(""), key, expires.plus_millis(GRACE), &[b"LT"]).await.map(drop)
     }
 
     fn sweep_in_background(&self) {
@@ -129,9 +177,9 @@ impl<C: RedisServer> RedisStore<C> {
         loop {
             let ids: Vec<String> = self.ask(&lowest(&set, passed)).await?.read()?;
             for id in &ids {
-                match self.expiry_now(id).await? {
+                match self.entry_life(key, id).await? {
                     None => self.remove_entry(&set, id, passed).await?,
-                    Some(expires) => self.add_entry(&set, id, expires).await.map(drop)?,
+                    Some(life) => self.add_entry(&set, id, expiry_in(life)).await.map(drop)?,
                 }
             }
             if ids.len() < STEP {
@@ -148,17 +196,11 @@ impl<C: RedisServer> RedisStore<C> {
         let size: i64 = self.ask(cmd("ZCARD").arg(&set)).await?.read()?;
         if size > 0 { self.plan_cleaning(key, now).await } else { Ok(()) }
     }
+}
 
-    async fn expiry_now(&self, id: &str) -> Result<Option<Timestamp>, StoreError> {
-        let key = [self.prefix.sessions.as_bytes(), id.as_bytes()].concat();
-        let life: i64 = self.ask(cmd("PTTL").arg(key)).await?.read()?;
-        let now = Timestamp::now();
-        Ok(match life {
-            -2 => None,
-            -1 => Some(now.plus_millis(KEPT)),
-            life => Some(now.plus_millis(life)),
-        })
-    }
+/// The expiry of a key that has so long to live: below zero, for ever.
+fn expiry_in(life: i64) -> Timestamp {
+    Timestamp::now().plus_millis(if life < 0 { KEPT } else { life })
 }
 
 /// Members whose scores have passed.
@@ -166,12 +208,6 @@ fn lowest(set: &[u8], passed: Timestamp) -> ::redis::Cmd {
     let mut command = cmd("ZRANGEBYSCORE");
     command.arg(set).arg("-inf").arg(passed.as_millis()).arg("LIMIT").arg(0).arg(STEP);
     command
-}
-
-/// Exact up to the year 287 396.
-#[expect(clippy::cast_precision_loss, reason = "exact for all times that occur")]
-fn as_score(time: Timestamp) -> f64 {
-    time.as_millis() as f64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "exact for all times that occur")]

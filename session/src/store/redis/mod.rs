@@ -4,8 +4,10 @@
 mod cluster;
 mod connection;
 mod index;
+mod keys;
 mod listing;
 mod operations;
+mod rename;
 mod reply;
 mod scripts;
 mod server;
@@ -44,9 +46,11 @@ use crate::timestamp::Timestamp;
 /// | `sess:<id>` | string | a session: its JSON, with the session's expiry as the key's |
 /// | `sess-index:<key>` | sorted set | ids of sessions with an index key, each with its expiry as it was written last |
 /// | `sess-index:` | sorted set | the index keys in use, each with the moment when its set is to be cleaned |
+/// | `sess-index:{sess:<id>}` | hash | the index keys with which a session was stored last, in its one field |
 ///
 /// The first are those of connect-redis, so that services on Node.js share the sessions. [`prefix`](Self::prefix)
-/// changes all three. The others exist only if the session type has indexed fields.
+/// changes all of them. The others exist only if the session type has indexed fields, and the last ones only for sessions
+/// that have, or had, index keys.
 ///
 /// The server should never evict (`maxmemory-policy noeviction`), or it logs people out. When it is full, saving is an
 /// error and everything else goes on.
@@ -57,14 +61,20 @@ use crate::timestamp::Timestamp;
 /// |---|---|
 /// | load, with the expiry renewed | 1 (`GETEX`); 2 for a session whose life is not the layer's usual one |
 /// | load without renewal, create, update, touch, destroy, change of the id | 1 |
-/// | create, update, change of the id, with *n* index keys | 1 + *n* |
+/// | create, update, change of the id, with *n* index keys | 1 + *n*, and one more for the first session of a key |
+/// | update, destroy, change of the id, that takes *n* index keys away | 2 × *n* more |
 /// | change of the id, on a cluster | 2 |
 ///
 /// A load writes the expiry whether or not it moves by much ([`Renewal::after`]): that costs no more than reading. A
 /// command whose connection breaks before the answer is sent a second time, and what the first one wrote is recognised.
 ///
-/// The entries of a session in the index are written before the session and outlive it; whoever looks sees only those
-/// whose session lives. They are removed some time after the expiry that was written last, in the background.
+/// The entries of a session in the index are written before the session and outlive it, or its having the key; whoever
+/// looks sees only those whose session lives and was stored with the key. They are removed about a minute later, when
+/// somebody looks or by a sweep in the background, which goes with the writes of sessions that have keys. Sessions that
+/// Node wrote meanwhile keep their keys.
+///
+/// On a cluster, a session whose id has a closing brace, which no generated one has, can be listed by a key that it had
+/// before.
 #[derive(Clone)]
 pub struct RedisStore<C = RedisConnection> {
     server: C,
@@ -214,6 +224,15 @@ impl Prefix {
         [self.index.as_bytes(), key.as_bytes()].concat()
     }
 
+    /// The key beside a session's, for its list of index keys: a cluster has both in one slot, so that a script may touch
+    /// them together. None if it hasn't.
+    fn list_key(&self, session: &[u8], is_one: bool) -> Option<Vec<u8>> {
+        let tag = hash_tag(session);
+        let rest = if tag.len() == session.len() { &[] } else { session };
+        let list = [self.index.as_bytes(), b"{", tag, b"}", rest].concat();
+        (is_one || hash_tag(&list) == tag).then_some(list)
+    }
+
     /// The pattern that matches the keys of sessions, for `SCAN`.
     fn pattern(&self) -> String {
         let mut pattern = String::with_capacity(self.sessions.len() + 1);
@@ -231,6 +250,15 @@ impl Prefix {
     fn id(&self, key: &[u8]) -> Option<SessionId> {
         SessionId::new(str::from_utf8(key.strip_prefix(self.sessions.as_bytes())?).ok()?).ok()
     }
+}
+
+/// The part of a key that decides on its slot in a cluster: what stands in its first braces, if that is anything.
+fn hash_tag(key: &[u8]) -> &[u8] {
+    let in_braces = || {
+        let (_, rest) = key.split_at_checked(key.iter().position(|byte| *byte == b'{')? + 1)?;
+        rest.get(..rest.iter().position(|byte| *byte == b'}')?)
+    };
+    in_braces().filter(|tag| !tag.is_empty()).unwrap_or(key)
 }
 
 impl Default for Prefix {

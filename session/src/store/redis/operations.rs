@@ -4,13 +4,13 @@ use ::redis::{Value, cmd};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::reply::{Found, NEVER, Reply, loaded, unexpected};
-use super::scripts::{CORRECT_LIFE, PEEK, REMOVE, RENAME, UPDATE, digest_text, revision};
+use super::reply::{Found, NEVER, loaded, unexpected};
+use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, UPDATE, digest_text, revision};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Record, Revision};
-use crate::store::{Created, Loaded, Renamed, Renewal, Updated};
+use crate::store::{Created, Loaded, Renewal, Updated};
 use crate::timestamp::Timestamp;
 
 /// The life from now on, in milliseconds, to the end of the year 9999 at most. The server counts it, so that its clock
@@ -25,7 +25,7 @@ impl<C: RedisServer> RedisStore<C> {
         match self.run(&PEEK, &[&self.prefix.key(id)], &[]).await?.found()? {
             Found::Gone => Ok(None),
             Found::Other(value, life) => Ok(loaded(value, life, now)),
-            Found::Expected | Found::Taken => Err(unexpected()),
+            Found::Expected(_) | Found::Taken => Err(unexpected()),
         }
     }
 
@@ -70,31 +70,31 @@ impl<C: RedisServer> RedisStore<C> {
         expires: Timestamp,
     ) -> Result<Created, StoreError> {
         self.add_entries(id, &record, expires).await?;
-        self.create_record(id, &record, expires).await
-    }
-
-    async fn create_record(&self, id: &SessionId, record: &Record, expires: Timestamp) -> Result<Created, StoreError> {
-        let key = self.prefix.key(id);
-        let stored = Created::Stored(revision(record.json()));
+        let (key, value) = (self.prefix.key(id), record.json().as_ref());
+        let stored = Created::Stored(revision(value));
         let life = life(expires);
         if life == 0 {
             let is_taken: bool = self.ask(cmd("EXISTS").arg(&key)).await?.read()?;
             return Ok(if is_taken { Created::Taken } else { stored });
         }
-        let value = record.json().as_ref();
-        let Reply { value: answer, repeated } =
-            self.ask(cmd("SET").arg(&key).arg(value).arg("NX").arg("PX").arg(life)).await?;
-        match answer {
-            Value::Okay => Ok(stored),
-            // Only then: two visitors for whom one id was drawn may well begin with the same text.
-            Value::Nil if repeated => {
-                let current = self.ask(cmd("GET").arg(&key)).await?.value;
-                let is_mine = matches!(current, Value::BulkString(current) if current == value);
-                Ok(if is_mine { stored } else { Created::Taken })
+        let (is_stored, repeated) = match self.list(&key, &record, expires) {
+            None => {
+                let reply = self.ask(cmd("SET").arg(&key).arg(value).arg("NX").arg("PX").arg(life)).await?;
+                (reply.value == Value::Okay, reply.repeated)
             }
-            Value::Nil => Ok(Created::Taken),
-            _ => Err(unexpected()),
+            Some(list) => {
+                let life = life.to_string();
+                let reply = self.run_listed(&CREATE, &[&key], &[value, life.as_bytes()], Some(&list)).await?;
+                (reply.value != Value::Int(2), reply.repeated)
+            }
+        };
+        if !is_stored && repeated {
+            // Only then: two visitors for whom one id was drawn may well begin with the same text.
+            let current = self.ask(cmd("GET").arg(&key)).await?.value;
+            let is_mine = matches!(current, Value::BulkString(current) if current == value);
+            return Ok(if is_mine { stored } else { Created::Taken });
         }
+        Ok(if is_stored { stored } else { Created::Taken })
     }
 
     pub(super) async fn update_session(
@@ -106,14 +106,20 @@ impl<C: RedisServer> RedisStore<C> {
     ) -> Result<Updated, StoreError> {
         self.add_entries(id, &record, expires).await?;
         let now = Timestamp::now();
+        let key = self.prefix.key(id);
+        let list = self.list(&key, &record, expires);
         let arguments = [digest_text(expected), life(expires).to_string()];
         let [expected, life] = arguments.each_ref().map(String::as_bytes);
-        let reply = self.run(&UPDATE, &[&self.prefix.key(id)], &[expected, record.json(), life]).await?;
+        let reply = self.run_listed(&UPDATE, &[&key], &[expected, record.json(), life], list.as_ref()).await?;
         let repeated = reply.repeated;
+        let replaced = Updated::Replaced(revision(record.json()));
         Ok(match reply.found()? {
-            Found::Expected => Updated::Replaced(revision(record.json())),
+            Found::Expected(former) => {
+                self.retire_entries(id, &former, record.index().unwrap_or_default()).await;
+                replaced
+            }
             // Only then: in general, others write the very same text, when they count, say.
-            Found::Other(value, _) if repeated && value == *record.json() => Updated::Replaced(revision(record.json())),
+            Found::Other(value, _) if repeated && value == *record.json() => replaced,
             Found::Other(value, life) => loaded(value, life, now).map_or(Updated::Gone, Updated::Conflict),
             Found::Gone => Updated::Gone,
             Found::Taken => return Err(unexpected()),
@@ -125,67 +131,17 @@ impl<C: RedisServer> RedisStore<C> {
     }
 
     pub(super) async fn destroy_session(&self, id: &SessionId) -> Result<(), StoreError> {
-        self.ask(cmd("UNLINK").arg(self.prefix.key(id))).await?.read::<i64>().map(drop)
-    }
-
-    /// Where one script may touch both keys.
-    pub(super) async fn rename_at_once(
-        &self,
-        old: &SessionId,
-        expected: Revision,
-        new: &SessionId,
-        record: Record,
-        expires: Timestamp,
-    ) -> Result<Renamed, StoreError> {
-        self.add_entries(new, &record, expires).await?;
-        let now = Timestamp::now();
-        let (from, to) = (self.prefix.key(old), self.prefix.key(new));
-        let arguments = [digest_text(expected), life(expires).to_string()];
-        let [expected, life] = arguments.each_ref().map(String::as_bytes);
-        let reply = self.run(&RENAME, &[&from, &to], &[expected, record.json(), life]).await?;
-        let stored = Renamed::Stored(revision(record.json()));
-        match (reply.repeated, reply.found()?) {
-            (_, Found::Expected) => Ok(stored),
-            (_, Found::Taken) => Ok(Renamed::Taken),
-            (_, Found::Other(value, life)) => Ok(loaded(value, life, now).map_or(Renamed::Gone, Renamed::Conflict)),
-            (false, Found::Gone) => Ok(Renamed::Gone),
-            // Nobody else knows the new id.
-            (true, Found::Gone) => Ok(match self.peek(new).await? {
-                Some(found) if found.record.json() == record.json() => stored,
-                _ => Renamed::Gone,
-            }),
-        }
-    }
-
-    /// Where one script can't touch both keys. Once begun, it is carried through, whoever waits for it.
-    pub(super) async fn rename_in_steps(
-        &self,
-        old: &SessionId,
-        expected: Revision,
-        new: &SessionId,
-        record: Record,
-        expires: Timestamp,
-    ) -> Result<Renamed, StoreError> {
-        let (store, old, new) = (self.clone(), old.clone(), new.clone());
-        let steps = async move {
-            let revision = match store.create_session(&new, record, expires).await? {
-                Created::Taken => return Ok(Renamed::Taken),
-                Created::Stored(revision) => revision,
-            };
-            let now = Timestamp::now();
-            let digest = digest_text(expected);
-            let reply = store.run(&REMOVE, &[&store.prefix.key(&old)], &[digest.as_bytes()]).await?;
-            let refused = match (reply.repeated, reply.found()?) {
-                // Without an answer to the first try, it is that one which removed the record.
-                (_, Found::Expected) | (true, Found::Gone) => return Ok(Renamed::Stored(revision)),
-                (_, Found::Other(value, life)) => loaded(value, life, now).map_or(Renamed::Gone, Renamed::Conflict),
-                (false, Found::Gone) => Renamed::Gone,
-                (_, Found::Taken) => return Err(unexpected()),
-            };
-            store.destroy_session(&new).await?;
-            Ok(refused)
+        let key = self.prefix.key(id);
+        let Some(list) = self.prefix.list_key(&key, C::IS_ONE) else {
+            return self.ask(cmd("UNLINK").arg(key)).await?.read::<i64>().map(drop);
         };
-        tokio::spawn(steps).await.map_err(StoreError::new)?
+        match self.run(&DESTROY, &[&key, &list], &[]).await?.found()? {
+            Found::Expected(former) => {
+                self.retire_entries(id, &former, &[]).await;
+                Ok(())
+            }
+            _ => Err(unexpected()),
+        }
     }
 }
 

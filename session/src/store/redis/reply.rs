@@ -25,8 +25,9 @@ pub(super) struct Reply {
 pub(super) enum Found {
     /// Nothing.
     Gone,
-    /// What it was told to expect; it did its work.
-    Expected,
+    /// What it was told to expect; it did its work. The index keys that the session had before, as far as the script
+    /// looked.
+    Expected(String),
     /// The other key has a session.
     Taken,
     /// Something else: its value, and its life in milliseconds.
@@ -69,10 +70,13 @@ impl Reply {
     pub(super) fn found(self) -> Result<Found, StoreError> {
         match self.value {
             Value::Int(0) => Ok(Found::Gone),
-            Value::Int(1) => Ok(Found::Expected),
+            Value::Int(1) => Ok(Found::Expected(String::new())),
             Value::Int(2) => Ok(Found::Taken),
-            Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
-                Ok([Value::BulkString(value), Value::Int(life)]) => Ok(Found::Other(value.into(), life)),
+            Value::Array(mut parts) => match (parts.pop(), parts.pop(), parts.pop()) {
+                (Some(Value::Int(life)), Some(Value::BulkString(value)), None) => Ok(Found::Other(value.into(), life)),
+                (Some(Value::BulkString(keys)), None, None) => {
+                    Ok(Found::Expected(String::from_utf8(keys).map_err(StoreError::new)?))
+                }
                 _ => Err(unexpected()),
             },
             _ => Err(unexpected()),

@@ -1,6 +1,7 @@
 //! What the server does in one step.
 //!
-//! Each script touches the keys that it is given; one key, so that it runs on a cluster, except [`RENAME`].
+//! Each script touches the keys that it is given: a session, and perhaps the list of its index keys, which a cluster has
+//! in one slot; two sessions in [`RENAME`] alone. A list is a hash with one field, which can be empty.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -91,50 +92,119 @@ return 1",
     )
 });
 
-/// `KEYS[1]`: a session. `ARGV`: the digest that its value must have, the new value, and its life.
+/// What scripts do with a list.
+///
+/// `relisted`: the session is stored with these keys; gives those that it had before. Sessions that never had a key have
+/// no list. `unlisted`: there is no session, though it may have entries, for somebody tried to write it.
+macro_rules! with_lists {
+    ($source:literal) => {
+        concat!(
+            "local function relisted(list, keys, life)
+  if not list then return 1 end
+  local former = redis.call('HGET', list, 'keys')
+  if former or keys ~= '' then
+    redis.call('HSET', list, 'keys', keys)
+    redis.call('PEXPIRE', list, life)
+  end
+  return {former or ''}
+end
+local function unlisted(list, keys, life)
+  if list and keys ~= '' and redis.call('HSETNX', list, 'keys', '') == 1 then redis.call('PEXPIRE', list, life) end
+end
+",
+            $source
+        )
+    };
+}
+
+/// `KEYS`: a session, and its list. `ARGV`: its value, its life, its keys, and the list's life. 2: it is taken.
+pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(with_lists!(
+        "if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 2 end
+return relisted(KEYS[2], ARGV[3], ARGV[4])"
+    ))
+});
+
+/// `KEYS`: a session, and perhaps its list. `ARGV`: the digest that its value must have, the new value, its life, and, with
+/// a list, the keys and the list's life.
 pub(super) static UPDATE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
+    Script::new(with_lists!(
         "local value = redis.call('GET', KEYS[1])
-if not value then return 0 end
+if not value then
+  unlisted(KEYS[2], ARGV[4], ARGV[5])
+  return 0
+end
 if redis.sha1hex(value) ~= ARGV[1] then return {value, redis.call('PTTL', KEYS[1])} end
 if tonumber(ARGV[3]) > 0 then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 else
   redis.call('DEL', KEYS[1])
 end
-return 1",
-    )
+return relisted(KEYS[2], ARGV[4], ARGV[5])"
+    ))
 });
 
-/// `KEYS`: a session, and its new key. `ARGV`: as of [`UPDATE`]. 2: the new key is taken.
+/// `KEYS`: a session, and its new key; perhaps their lists. `ARGV`: as of [`UPDATE`]. 2: the new key is taken.
 pub(super) static RENAME: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local value = redis.call('GET', KEYS[1])
+    Script::new(with_lists!(
+        "if KEYS[4] and redis.call('EXISTS', KEYS[2]) == 0 then unlisted(KEYS[4], ARGV[4], ARGV[5]) end
+local value = redis.call('GET', KEYS[1])
 if not value then return 0 end
 if redis.sha1hex(value) ~= ARGV[1] then return {value, redis.call('PTTL', KEYS[1])} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
 if tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
 redis.call('DEL', KEYS[1])
-return 1",
-    )
+relisted(KEYS[4], ARGV[4], ARGV[5])
+return {KEYS[3] and redis.call('HGET', KEYS[3], 'keys') or ''}"
+    ))
 });
 
-/// `KEYS[1]`: a session. `ARGV[1]`: the digest that its value must have to be removed.
+/// `KEYS`: a session, and perhaps its list. `ARGV[1]`: the digest that its value must have to be removed.
 pub(super) static REMOVE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local value = redis.call('GET', KEYS[1])
 if not value then return 0 end
 if redis.sha1hex(value) ~= ARGV[1] then return {value, redis.call('PTTL', KEYS[1])} end
 redis.call('DEL', KEYS[1])
-return 1",
+return {KEYS[2] and redis.call('HGET', KEYS[2], 'keys') or ''}",
     )
 });
 
-/// `KEYS[1]`: a sorted set. `ARGV`: a member, its score, and how long the set is kept at least. How many members it
-/// has.
+/// `KEYS`: a session, and its list.
+pub(super) static DESTROY: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "redis.call('UNLINK', KEYS[1])
+return {redis.call('HGET', KEYS[2], 'keys') or ''}",
+    )
+});
+
+/// `KEYS`: a session, and its list. Its value, its life in milliseconds, and its keys; false without a list.
+pub(super) static PEEK_LISTED: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local value = redis.call('GET', KEYS[1])
+if not value then return 0 end
+return {value, redis.call('PTTL', KEYS[1]), KEYS[2] and redis.call('HGET', KEYS[2], 'keys') or false}",
+    )
+});
+
+/// `KEYS`: a session, and its list. `ARGV[1]`: how much longer the list lives. The session's life in milliseconds, and its
+/// keys; false without a list.
+pub(super) static KEEP_LIST: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local life = redis.call('PTTL', KEYS[1])
+local keys = KEYS[2] and redis.call('HGET', KEYS[2], 'keys') or false
+if keys and life ~= -2 and life > redis.call('PTTL', KEYS[2]) - ARGV[1] then
+  redis.call('PEXPIRE', KEYS[2], string.format('%.0f', life + ARGV[1]))
+end
+return {life, keys}",
+    )
+});
+
+/// `KEYS[1]`: a sorted set. `ARGV`: a member, its score, how long the set is kept at least, and `LT` if a lower score that
+/// it has is kept. How many members the set has.
 pub(super) static ADD_ENTRY: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+        "redis.call('ZADD', KEYS[1], ARGV[4] or 'CH', ARGV[2], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return redis.call('ZCARD', KEYS[1])",
     )
