@@ -1,1 +1,3 @@
+//! The app answers 503 while its store is out of order, and recovers by itself.
+
 fn main() {}

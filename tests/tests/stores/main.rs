@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
-#[path = "../sql_stores/database.rs"]
-#[allow(dead_code, reason = "it is shared with the tests of the SQL stores, which need more of it")]
-mod database;
 #[path = "../../../examples/src/bin/map_store/store.rs"]
 mod map_store;
 mod places;
@@ -19,10 +16,10 @@ use session::store::conformance::{Case, cases};
 use session_tests::requirements::Requirement::{self, Mysql, Postgres, Redis, RedisServer};
 use session_tests::requirements::{conclude, trial};
 
-use crate::database::{Kind, run};
 use crate::map_store::MapStore;
 use crate::places::{ClusterKeys, InMemory, Keys, Place, SqliteFiles, SqliteInMemory, Tables};
 use crate::served::Served;
+use session_tests::database::{Kind, run};
 
 fn main() -> ExitCode {
     let trials = [

@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use session::store::RedisClusterStore;
 use session::{RedisStore, SqliteStore, Store};
+use session_tests::database::{Database, Kind};
 use session_tests::redis::{self, RedisServer};
 use tokio::sync::OnceCell;
-
-use crate::database::{Database, Kind};
 
 /// Where the stores of a kind live, from the first case to the last.
 pub(crate) trait Place: Send + Sync + 'static {
