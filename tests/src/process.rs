@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A running program.
 #[derive(Debug)]
@@ -30,6 +32,23 @@ impl Process {
         let port = BufReader::new(output).lines().map_while(Result::ok).find_map(|line| port_in(&line));
         (process, SocketAddr::from(([127, 0, 0, 1], port.expect("it tells its port"))))
     }
+
+    /// Asks it to end, with SIGTERM, and waits up to 30 s until it did.
+    ///
+    /// # Panics
+    /// If it takes longer.
+    #[must_use]
+    pub fn stop(mut self) -> ExitStatus {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().expect("it is this process's child") {
+                return status;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(30), "it was asked to end, and didn't");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 fn port_in(line: &str) -> Option<u16> {
@@ -43,7 +62,7 @@ fn port_in(line: &str) -> Option<u16> {
 impl Drop for Process {
     /// Ends what the program started, too: a driver's browser.
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).stderr(Stdio::null()).status();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -6,19 +6,34 @@
 //! curl -c jar -b jar http://127.0.0.1:3000/    # views: 2
 //! ```
 //!
+//! The sessions are in memory, and end with the program. With another store they survive it: stop this with Ctrl-C, start
+//! it again, and go on counting.
+//!
+//! ```sh
+//! cargo run -p examples --features stores --bin counter -- --store sqlite:sessions.db
+//! ```
+//!
+//! So must the secret that signs the cookies. For SQLite it is in `sessions.db.secret`, which the first start makes, for
+//! its owner's eyes only. For a server, set it, the same for every process:
+//!
+//! ```sh
+//! export SESSION_SECRET=$(openssl rand -base64 32)
+//! cargo run -p examples --features stores --bin counter -- --store redis://127.0.0.1:6379
+//! ```
+//!
+//! `redis+cluster://…`, `postgres://…` and `mysql://…` are the other stores.
+//!
 //! With `-- --max-age 60` the session ends after 60 seconds without a visit, and the page tells how many are left.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::error::Error;
 use std::fmt::Write;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::Uri;
 use axum::routing::get;
-use session::{CookieOptions, MemoryStore, Options, Secret, Session, SessionLayer};
-use tokio::net::TcpListener;
+use examples::{Failure, argument};
+use session::{CookieOptions, Options, Session, SessionLayer};
 
 #[derive(Session)]
 struct Visit {
@@ -38,23 +53,15 @@ async fn count(uri: Uri, mut session: Session<Visit>) -> String {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Failure> {
     let mut cookie = CookieOptions::default();
     if let Some(seconds) = argument("--max-age") {
         cookie = cookie.max_age(Duration::from_secs(seconds.parse()?));
     }
     let options = Options::default().cookie(cookie);
-    let sessions = SessionLayer::<Visit>::with_options(MemoryStore::new(), Secret::random()?, options)?;
-    let app = Router::new().fallback(get(count)).layer(sessions);
-
-    let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    let url = argument("--store").unwrap_or_else(|| "memory".to_owned());
+    let store = examples::open_store(&url).await?;
+    let sessions = SessionLayer::<Visit>::with_options(store, examples::secret(&url)?, options)?;
+    examples::serve(Router::new().fallback(get(count)).layer(sessions)).await?;
     Ok(())
-}
-
-/// The value after an argument's name on the command line.
-fn argument(name: &str) -> Option<String> {
-    env::args().skip_while(|argument| argument != name).nth(1)
 }
