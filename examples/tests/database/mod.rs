@@ -26,7 +26,7 @@ impl Database {
         let random = SessionId::random().unwrap().as_str().to_lowercase().replace(['-', '_'], "x");
         let server = env::var(variable).unwrap_or_else(|_| otherwise.to_owned());
         let database = Self { name: format!("session_example_{random}"), server };
-        database.administer("CREATE DATABASE");
+        database.administer(&format!("CREATE DATABASE {}", database.name));
         database
     }
 
@@ -34,11 +34,15 @@ impl Database {
         format!("{}/{}", self.server.rsplit_once('/').unwrap().0, self.name)
     }
 
+    fn is_mysql(&self) -> bool {
+        self.server.starts_with("mysql")
+    }
+
     /// On a thread of its own, since a test may have a runtime on this one.
-    fn administer(&self, what: &str) {
-        let sql = AssertSqlSafe(format!("{what} {}", self.name));
+    fn administer(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql);
         let run = async {
-            if self.server.starts_with("mysql") {
+            if self.is_mysql() {
                 let mut server = MySqlConnection::connect(&self.server).await.unwrap();
                 sqlx::raw_sql(sql).execute(&mut server).await.map(drop)
             } else {
@@ -52,6 +56,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.administer("DROP DATABASE");
+        let even_in_use = if self.is_mysql() { "" } else { "WITH (FORCE)" };
+        self.administer(&format!("DROP DATABASE {} {even_in_use}", self.name));
     }
 }
