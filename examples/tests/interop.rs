@@ -2,21 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
-mod database;
-
 use std::future::Future;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use database::Database;
 use serde_json::{Value, json};
 use session::{SessionId, Store, Timestamp};
+use session_tests::database::{Database, Kind, run};
 use session_tests::redis::RedisServer;
 use session_tests::requirements::{self, Requirement, Test};
 use session_tests::{Client, Process, Reply, Request};
-use tokio::runtime::Runtime;
 
 const SECRET: &str = "the secret of both services, long enough";
 
@@ -37,35 +34,38 @@ struct Site {
     node: Client,
     store: String,
     _processes: [Process; 2],
-    _server: Server,
+    _server: Box<dyn Send + Sync>,
 }
 
-enum Server {
-    #[expect(dead_code, reason = "it is there to be dropped")]
-    Redis(RedisServer),
-    #[expect(dead_code, reason = "it is there to be dropped")]
-    Postgres(Database),
+/// Where the sessions are.
+#[derive(Clone, Copy)]
+enum Place {
+    Redis,
+    Postgres,
 }
 
 impl Site {
-    fn on_redis() -> Self {
-        let server = RedisServer::start(&[]);
-        Self::start(server.url(), Server::Redis(server))
-    }
-
-    fn on_postgres() -> Self {
-        let database = Database::postgres();
-        Self::start(database.url(), Server::Postgres(database))
+    fn at(place: Place) -> Self {
+        match place {
+            Place::Redis => {
+                let server = RedisServer::start(&[]);
+                Self::start(server.url(), Box::new(server))
+            }
+            Place::Postgres => {
+                let database = run(Database::new(Kind::Postgres));
+                Self::start(database.url.clone(), Box::new(database))
+            }
+        }
     }
 
     /// Node comes first, as on a site that moves: on PostgreSQL, it makes the table.
-    fn start(store: String, server: Server) -> Self {
+    fn start(store: String, server: Box<dyn Send + Sync>) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop");
         requirements::install_packages(&folder);
         let start = |command: &mut Command| {
             let (process, address) = Process::serve(command.env("PORT", "0").env("SESSION_SECRET", SECRET));
             let mut client = Client::new(address);
-            assert_eq!(Runtime::new().unwrap().block_on(client.post("/views")).status, 200);
+            assert_eq!(run(client.post("/views")).status, 200);
             (process, client.another())
         };
         let (in_node, node) = start(Command::new("node").args(["server.js", &store]).current_dir(folder));
@@ -74,15 +74,12 @@ impl Site {
     }
 }
 
-/// A site that tests share, started by the first of them.
-type SharedSite = Mutex<Option<Arc<Site>>>;
+/// The sites, each shared by its tests and started by the first of them.
+static SITES: [Mutex<Option<Arc<Site>>>; 2] = [const { Mutex::new(None) }; 2];
 
-static REDIS: SharedSite = Mutex::new(None);
-static POSTGRES: SharedSite = Mutex::new(None);
-
-fn on<F: Future<Output = ()>>(site: &SharedSite, start: fn() -> Site, test: impl FnOnce(Visitors) -> F) {
-    let site = site.lock().unwrap().get_or_insert_with(|| Arc::new(start())).clone();
-    Runtime::new().unwrap().block_on(async {
+fn play<F: Future<Output = ()>>(place: Place, test: impl FnOnce(Visitors) -> F) {
+    let site = SITES[place as usize].lock().unwrap().get_or_insert_with(|| Arc::new(Site::at(place))).clone();
+    run(async {
         let store = examples::open_store(&site.store).await.unwrap();
         test(Visitors { site, store }).await;
     });
@@ -250,37 +247,31 @@ async fn a_cookie_that_nobody_signed_is_refused_by_both(visitors: Visitors) {
     }
 }
 
-/// Each of them on both sites.
-macro_rules! tests {
-    ($($redis:ident, $postgres:ident => $test:ident,)+) => {
-        $(
-            fn $redis() {
-                on(&REDIS, Site::on_redis, $test);
-            }
+const TESTS: [(&str, fn(Place)); 6] = [
+    ("a_login_at_one_is_one_at_the_other", |place| play(place, a_login_at_one_is_one_at_the_other)),
+    ("a_hundred_increments_in_turns_make_a_hundred", |place| play(place, a_hundred_increments_in_turns_make_a_hundred)),
+    ("fields_that_the_struct_does_not_know_survive", |place| play(place, fields_that_the_struct_does_not_know_survive)),
+    ("what_one_destroys_is_gone_at_the_other", |place| play(place, what_one_destroys_is_gone_at_the_other)),
+    ("an_expiry_that_one_renews_is_renewed_for_the_other", |place| {
+        play(place, an_expiry_that_one_renews_is_renewed_for_the_other)
+    }),
+    ("a_cookie_that_nobody_signed_is_refused_by_both", |place| {
+        play(place, a_cookie_that_nobody_signed_is_refused_by_both)
+    }),
+];
 
-            fn $postgres() {
-                on(&POSTGRES, Site::on_postgres, $test);
-            }
-        )+
-
-        fn main() -> ExitCode {
-            let exit_code = requirements::run(&[$(
-                Test { name: stringify!($redis), needs: &[Requirement::Node, Requirement::RedisServer], run: $redis },
-                Test { name: stringify!($postgres), needs: &[Requirement::Node, Requirement::Postgres], run: $postgres },
-            )+]);
-            for site in [&REDIS, &POSTGRES] {
-                drop(site.lock().unwrap_or_else(PoisonError::into_inner).take());
-            }
-            exit_code
-        }
-    };
-}
-
-tests! {
-    redis_shares_logins, postgres_shares_logins => a_login_at_one_is_one_at_the_other,
-    redis_counts_in_turns, postgres_counts_in_turns => a_hundred_increments_in_turns_make_a_hundred,
-    redis_keeps_unknown_fields, postgres_keeps_unknown_fields => fields_that_the_struct_does_not_know_survive,
-    redis_destroys_for_both, postgres_destroys_for_both => what_one_destroys_is_gone_at_the_other,
-    redis_renews_for_both, postgres_renews_for_both => an_expiry_that_one_renews_is_renewed_for_the_other,
-    redis_takes_no_forged_cookie, postgres_takes_no_forged_cookie => a_cookie_that_nobody_signed_is_refused_by_both,
+fn main() -> ExitCode {
+    let on_redis = TESTS.map(|(name, test)| {
+        let needs = [Requirement::Node, Requirement::RedisServer];
+        Test::new(format!("redis::{name}"), &needs, move || test(Place::Redis))
+    });
+    let on_postgres = TESTS.map(|(name, test)| {
+        let needs = [Requirement::Node, Requirement::Postgres];
+        Test::new(format!("postgres::{name}"), &needs, move || test(Place::Postgres))
+    });
+    let exit_code = requirements::run(on_redis.into_iter().chain(on_postgres));
+    for site in &SITES {
+        drop(site.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+    exit_code
 }

@@ -2,18 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
-mod database;
-
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use database::Database;
+use session_tests::database::{Database, Kind, run};
 use session_tests::redis::{RedisServer, start_cluster};
 use session_tests::{Client, Process};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 const SECRET: &str = "the same at each start, and on each machine";
 
@@ -24,30 +22,26 @@ fn counter(arguments: &[&str], secret: Option<&str>) -> Command {
     command
 }
 
-/// A visitor, and what the counter told it.
+/// A visitor of one counter after another, with the cookies of all of them.
+#[derive(Default)]
 struct Visitor {
-    client: Option<Client>,
-    runtime: Runtime,
+    cookies: BTreeMap<String, String>,
 }
 
 impl Visitor {
-    fn new() -> Self {
-        Self { client: None, runtime: Runtime::new().unwrap() }
-    }
-
     /// Starts the counter, and counts on it twice.
     fn count(&mut self, command: &mut Command) -> (Process, String) {
         let (process, address) = Process::serve(command);
         let mut client = Client::new(address);
-        client.jar = self.client.take().map(|before| before.jar).unwrap_or_default();
-        let pages = self.runtime.block_on(async { client.get("/").await.body + &client.get("/").await.body });
-        self.client = Some(client);
+        client.jar.append(&mut self.cookies);
+        let pages = run(async { client.get("/").await.body + &client.get("/").await.body });
+        self.cookies = client.jar;
         (process, pages)
     }
 }
 
 fn survives_a_restart(store: &str, secret: Option<&str>) {
-    let mut visitor = Visitor::new();
+    let mut visitor = Visitor::default();
     let mut command = counter(&["--store", store], secret);
     let (process, pages) = visitor.count(&mut command);
     assert_eq!(pages, "welcome! views: 1\nviews: 2\n");
@@ -62,7 +56,7 @@ fn survives_a_restart(store: &str, secret: Option<&str>) {
 }
 
 fn memory_ends_with_the_program() {
-    let mut visitor = Visitor::new();
+    let mut visitor = Visitor::default();
     for _ in 0..2 {
         let (process, pages) = visitor.count(&mut counter(&[], None));
         assert_eq!(pages, "welcome! views: 1\nviews: 2\n");
@@ -82,7 +76,7 @@ fn sqlite_survives_a_restart() {
 fn the_secret_beside_the_database_is_for_its_owner_only() {
     let folder = TempDir::new().unwrap();
     let store = sqlite(folder.path());
-    let mut visitor = Visitor::new();
+    let mut visitor = Visitor::default();
     drop(visitor.count(&mut counter(&["--store", &store], None)));
     let file = folder.path().join("sessions.db.secret");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -107,11 +101,11 @@ fn redis_cluster_survives_a_restart() {
 }
 
 fn postgres_survives_a_restart() {
-    survives_a_restart(&Database::postgres().url(), Some(SECRET));
+    survives_a_restart(&run(Database::new(Kind::Postgres)).url, Some(SECRET));
 }
 
 fn mysql_survives_a_restart() {
-    survives_a_restart(&Database::mysql().url(), Some(SECRET));
+    survives_a_restart(&run(Database::new(Kind::Mysql)).url, Some(SECRET));
 }
 
 fn what_is_missing_is_said() {
