@@ -95,9 +95,11 @@ impl LayerContext {
         let (transport, headers) = (&self.options.transport, &parts.headers);
         let looked_at = if self.options.policy.rules == Rules::Express { 1 } else { usize::MAX };
         let cookies = transport.is_cookie().then(|| request::values(headers, &self.options.name).take(looked_at));
-        let cookies = cookies.into_iter().flatten().flatten();
+        let of_cookies = cookies
+            .into_iter()
+            .flatten()
+            .filter_map(|value| request::decoded(value, |text| self.verify(text.strip_prefix("s:")?)));
         let tokens = (!transport.is_cookie()).then(|| transport.tokens(headers)).into_iter().flatten();
-        let of_cookies = cookies.filter_map(|value| self.verify(value.strip_prefix("s:")?));
         of_cookies.chain(tokens.filter_map(|token| self.verify(&token)))
     }
 

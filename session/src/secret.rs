@@ -205,11 +205,27 @@ impl IdSigner {
                 }
                 let mut buffer = [0; SIGNATURE_LEN];
                 keys.iter()
-                    .any(|key| sign_with(key, id, &mut buffer).as_bytes().ct_eq(signature.as_bytes()).into())
+                    .any(|key| is_same(sign_with(key, id, &mut buffer).as_bytes(), signature.as_bytes()))
                     .then_some(id)
             }
         }
     }
+}
+
+/// Compares two signatures in the same time, whatever they are: word by word, which is several times faster than byte by
+/// byte.
+fn is_same(mine: &[u8], theirs: &[u8]) -> bool {
+    mine.len() == theirs.len() && words(mine).ct_eq(&words(theirs)).into()
+}
+
+fn words(signature: &[u8]) -> [u64; SIGNATURE_LEN.div_ceil(8)] {
+    let mut words = [0; SIGNATURE_LEN.div_ceil(8)];
+    for (word, bytes) in words.iter_mut().zip(signature.chunks(8)) {
+        let mut padded = [0; 8];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        *word = u64::from_le_bytes(padded);
+    }
+    words
 }
 
 fn sign_with<'a>(key: &Hmac<Sha256>, id: &str, buffer: &'a mut [u8; SIGNATURE_LEN]) -> &'a str {

@@ -4,23 +4,49 @@
 //! names are compared exactly and never decoded (a parser that decodes names, or trims Unicode blanks, lets `__Host-`
 //! be forged: CVE-2020-8184). Values are decoded as express-session's `cookie` package does.
 
-use std::borrow::Cow;
-
 use http::header::{COOKIE, HeaderMap};
-use percent_encoding::percent_decode;
+use memchr::memchr;
 
 /// What browsers send at most for a cookie's name and value: RFC 6265bis §5.6. Longer values are as good as none.
 const MAX_LEN: usize = 4096;
 
-/// The decoded values of all cookies of this name, in the order of the `Cookie` lines, which count as one. None in the
-/// place of one that is too long, or no text.
-pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = Option<Cow<'a, str>>> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-        .filter_map(move |pair| value_of(pair, name.as_bytes()))
-        .map(decode)
+/// Values up to this length are decoded without an allocation; one that this library makes has about 80 bytes.
+const SHORT: usize = 256;
+
+/// The values of all cookies of this name, as they came, in the order of the `Cookie` lines, which count as one.
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(COOKIE).iter();
+    lines.flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| value_of(pair, name.as_bytes()))
+}
+
+/// Calls `read` with the decoded value of a cookie; none if it is too long, or no text.
+pub(crate) fn decoded<R>(value: &[u8], read: impl FnOnce(&str) -> Option<R>) -> Option<R> {
+    if value.len() > MAX_LEN {
+        return None;
+    }
+    let value = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
+    let (mut short, mut long);
+    let buffer: &mut [u8] = if value.len() <= SHORT {
+        short = [0; SHORT];
+        &mut short
+    } else {
+        long = vec![0; value.len()];
+        &mut long
+    };
+    // What isn't properly encoded stays as it is.
+    let decoded = percent_decoded(value, buffer).and_then(|decoded| str::from_utf8(decoded).ok());
+    read(decoded.or_else(|| str::from_utf8(value).ok())?)
+}
+
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr(b';', line);
+        let (pair, after) = end.map_or((line, None), |end| (&line[..end], Some(&line[end + 1..])));
+        rest = after;
+        Some(pair)
+    })
 }
 
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
@@ -29,25 +55,24 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(trim_end(trim_start(value)))
 }
 
-/// Takes quotes off and undoes percent encoding; what isn't properly encoded stays as it is.
-fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
-    if value.len() > MAX_LEN {
-        return None;
+/// `buffer` is as long as `value`.
+fn percent_decoded<'a>(value: &[u8], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let (mut rest, mut len) = (value, 0);
+    while !rest.is_empty() {
+        let plain = memchr(b'%', rest).unwrap_or(rest.len());
+        buffer.get_mut(len..len + plain)?.copy_from_slice(&rest[..plain]);
+        (rest, len) = (&rest[plain..], len + plain);
+        if let [b'%', escape @ ..] = rest {
+            let [high, low, after @ ..] = escape else { return None };
+            *buffer.get_mut(len)? = hex(*high)? << 4 | hex(*low)?;
+            (rest, len) = (after, len + 1);
+        }
     }
-    let value = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
-    if !value.contains(&b'%') || !is_well_encoded(value) {
-        return str::from_utf8(value).ok().map(Cow::Borrowed);
-    }
-    match percent_decode(value).decode_utf8() {
-        Ok(decoded) => Some(decoded),
-        Err(_) => str::from_utf8(value).ok().map(Cow::Borrowed),
-    }
+    buffer.get(..len)
 }
 
-fn is_well_encoded(value: &[u8]) -> bool {
-    let mut escapes = value.split(|byte| *byte == b'%');
-    escapes.next();
-    escapes.all(|escape| escape.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn trim_start(mut bytes: &[u8]) -> &[u8] {

@@ -1,9 +1,14 @@
-//! Writing the session cookie to a response.
+//! Writing the session cookie to a response, as RFC 6265bis §4.1 has it.
+//!
+//! By hand: the attributes were checked when the layer was built or the session was saved, and the usual crate makes
+//! `SameSite=None` and `Partitioned` cookies `Secure` even if they are said not to be, and knows no `Priority`.
 
-use cookie::{Cookie, Expiration};
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
 use http::HeaderValue;
+use httpdate::HttpDate;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use time::OffsetDateTime;
 
 use super::options::{CookieOptions, Priority, SameSite, Secure};
 use crate::timestamp::Timestamp;
@@ -28,18 +33,23 @@ pub(crate) fn set(
     attributes: &CookieOptions,
     expires: Option<Timestamp>,
 ) -> Option<HeaderValue> {
-    let value = format!("s%3A{}", utf8_percent_encode(signed, COMPONENT));
-    let mut cookie = scoped(name, value, attributes);
+    let mut line = String::with_capacity(256);
+    line.extend([name, "=s%3A"]);
+    line.extend(utf8_percent_encode(signed, COMPONENT));
+    scope(&mut line, attributes);
     if let Some(expires) = expires {
-        cookie.set_expires(date(expires));
+        write!(line, "; Expires={}", date(expires)).ok()?;
     }
-    let priority = match attributes.priority {
+    if attributes.partitioned {
+        line.push_str("; Partitioned");
+    }
+    line.push_str(match attributes.priority {
         None => "",
         Some(Priority::Low) => "; Priority=Low",
         Some(Priority::Medium) => "; Priority=Medium",
         Some(Priority::High) => "; Priority=High",
-    };
-    header(&cookie, attributes, priority)
+    });
+    HeaderValue::try_from(line).ok()
 }
 
 /// How many bytes a text has in a cookie's value.
@@ -50,39 +60,38 @@ pub(crate) fn encoded_len(text: &str) -> usize {
 /// The header that takes the cookie away: of exactly the same scope, since browsers keep the old one otherwise. And as
 /// much for other sites, since from an embedded page browsers take nothing but `SameSite=None`: RFC 6265bis §5.7.
 pub(crate) fn remove(name: &str, attributes: &CookieOptions) -> Option<HeaderValue> {
-    let mut cookie = scoped(name, String::new(), attributes);
-    cookie.set_max_age(time::Duration::ZERO);
-    cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
-    header(&cookie, attributes, "")
-}
-
-fn scoped<'a>(name: &'a str, value: String, attributes: &'a CookieOptions) -> Cookie<'a> {
-    let mut cookie = Cookie::new(name, value);
-    cookie.set_path(attributes.path.as_ref());
-    if let Some(domain) = attributes.domain.as_deref() {
-        cookie.set_domain(domain);
+    let mut line = String::with_capacity(160);
+    line.extend([name, "="]);
+    scope(&mut line, attributes);
+    line.push_str("; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+    if attributes.partitioned {
+        line.push_str("; Partitioned");
     }
-    // Said even if it is false: the crate adds `Secure` by itself to SameSite=None cookies otherwise.
-    cookie.set_secure(attributes.secure == Secure::On);
-    cookie.set_http_only(attributes.http_only);
-    cookie.set_same_site(match attributes.same_site {
-        SameSite::Strict => Some(cookie::SameSite::Strict),
-        SameSite::Lax => Some(cookie::SameSite::Lax),
-        SameSite::None => Some(cookie::SameSite::None),
-        SameSite::Auto | SameSite::Unset => None,
-    });
-    cookie
+    HeaderValue::try_from(line).ok()
 }
 
-/// The crate would make a partitioned cookie `Secure` even if it is said not to be, and knows no `Priority`.
-fn header(cookie: &Cookie<'_>, attributes: &CookieOptions, priority: &str) -> Option<HeaderValue> {
-    let partitioned = if attributes.partitioned { "; Partitioned" } else { "" };
-    HeaderValue::try_from(format!("{cookie}{partitioned}{priority}")).ok()
+fn scope(line: &mut String, attributes: &CookieOptions) {
+    if attributes.http_only {
+        line.push_str("; HttpOnly");
+    }
+    line.push_str(match attributes.same_site {
+        SameSite::Strict => "; SameSite=Strict",
+        SameSite::Lax => "; SameSite=Lax",
+        SameSite::None => "; SameSite=None",
+        SameSite::Auto | SameSite::Unset => "",
+    });
+    if attributes.secure == Secure::On {
+        line.push_str("; Secure");
+    }
+    line.extend(["; Path=", &attributes.path]);
+    if let Some(domain) = &attributes.domain {
+        line.extend(["; Domain=", domain]);
+    }
 }
 
 /// Whole seconds, as the format has them; moments that it can't write are moved to the nearest it can.
-fn date(moment: Timestamp) -> Expiration {
-    const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
-    let seconds = moment.as_millis().div_euclid(1000).clamp(0, LAST);
-    Expiration::from(OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH))
+fn date(moment: Timestamp) -> HttpDate {
+    const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+    let seconds = u64::try_from(moment.as_millis().div_euclid(1000)).unwrap_or(0).min(LAST);
+    HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
