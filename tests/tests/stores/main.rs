@@ -1,6 +1,6 @@
 //! Every store keeps the contract: all cases of the conformance kit on each of them, each case a test of its own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 
 #[path = "../../../examples/src/bin/map_store/store.rs"]
 mod map_store;
