@@ -140,7 +140,7 @@ async fn find<T: SessionData>(
         layer.destroy(id).await?;
         return Ok(None);
     }
-    match &decoded.moved {
+    match decoded.moved() {
         Some(moved) => follow(layer, request, moved.clone()).await,
         None => Ok(Some(Found { decoded, loaded, moved_to: None })),
     }
@@ -160,7 +160,7 @@ async fn follow<T: SessionData>(
         let key = SessionId::new(&moved.to)?;
         let Some(loaded) = layer.load_key(&key).await? else { return Ok(None) };
         let decoded = decode::<T>(layer, request, &loaded.record)?;
-        match &decoded.moved {
+        match decoded.moved() {
             Some(further) => moved = further.clone(),
             None => return Ok(Some(Found { decoded, loaded, moved_to: Some(key) })),
         }
@@ -181,7 +181,7 @@ fn initial<T: SessionData>(layer: &LayerContext, request: &RequestFacts) -> Arc<
     let now = Timestamp::now();
     let cookie = SessionCookie::new(Arc::clone(&request.cookie), now);
     let meta = Meta::new(T::VERSION, layer.options.absolute_timeout.map(|_| now));
-    Arc::new(Decoded { value: T::initial(), cookie, meta, is_outdated: false, moved: None })
+    Arc::new(Decoded::new(T::initial(), cookie, meta))
 }
 
 /// The cookie of a record that was just loaded. Its expiry is the store's; express-session believes the record.

@@ -28,6 +28,8 @@ pub(crate) struct LayerContext {
     pub(crate) options: Options,
     signer: IdSigner,
     store: Arc<dyn Store>,
+    /// What the store says of itself.
+    pub(crate) shares_records: bool,
     pub(crate) turns: Turns,
     /// The defaults of express-session: what attributes are that an express record doesn't have.
     express_cookie: Arc<CookieOptions>,
@@ -50,7 +52,8 @@ impl LayerContext {
             _ => ("session token", header.as_str()),
         };
         let signer = IdSigner::new(keyring, &options.signature, purpose);
-        Self { options, signer, store, turns: Turns::default(), express_cookie: Arc::new(CookieOptions::express()) }
+        let (shares_records, express_cookie) = (store.shares_records(), Arc::new(CookieOptions::express()));
+        Self { options, signer, store, shares_records, turns: Turns::default(), express_cookie }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

@@ -5,10 +5,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserializer, Serializer};
 
 use crate::field::{Field, FieldSet, SpecialFields};
-use crate::record::{Decoded, FieldTexts, IndexKey};
+use crate::record::{self, Decoded, FieldTexts, Form, IndexKey};
 use crate::state::{State, Writable};
 
 /// A struct that can be a session. Implemented by `#[derive(Session)]`, never by hand.
@@ -81,18 +82,18 @@ pub struct Tracked<T, S> {
     /// What the store holds, as far as this request knows; the initial values for a new session.
     base: Arc<Decoded<T>>,
     /// This request's own copy, from its first write on.
-    current: Option<T>,
+    current: Option<Arc<Decoded<T>>>,
     /// Fields of `current` that may differ from `base`.
     marked: FieldSet,
     /// After a save in mid-request: what was loaded first, and all fields written since then.
-    origin: Option<(Arc<Decoded<T>>, FieldSet)>,
+    origin: Option<Box<(Arc<Decoded<T>>, FieldSet)>>,
     state: PhantomData<fn() -> S>,
 }
 
 impl<T: SessionData, S: State> Tracked<T, S> {
     /// The current value.
     pub fn read(&self) -> &T {
-        self.current.as_ref().unwrap_or(&self.base.value)
+        &self.current.as_ref().unwrap_or(&self.base).value
     }
 
     /// The current value for a change of `field`, which is from now on compared before it is taken for unchanged.
@@ -101,7 +102,8 @@ impl<T: SessionData, S: State> Tracked<T, S> {
         S: Writable,
     {
         self.marked.insert(field);
-        self.current.get_or_insert_with(|| self.base.value.duplicate())
+        let current = self.current.get_or_insert_with(|| Arc::clone(&self.base));
+        &mut Arc::make_mut(current).value
     }
 
     pub(crate) fn new(base: Arc<Decoded<T>>) -> Self {
@@ -126,24 +128,29 @@ impl<T: SessionData, S: State> Tracked<T, S> {
     /// Whether anything differs from what was loaded, or from the initial values of a new session. A field that can't
     /// be serialized counts as different: saving it then reports the error.
     pub(crate) fn is_modified(&self) -> bool {
-        let (origin, marked) = match &self.origin {
+        let (origin, marked) = match self.origin.as_deref() {
             Some((origin, saved)) => (origin, saved.union(self.marked)),
             None => (&self.base, self.marked),
         };
         Changes::between(&origin.value, self.read(), marked).map_or(true, |changes| !changes.fields.is_empty())
     }
 
-    /// The current value, taken out for good: what is left is what was loaded.
-    pub(crate) fn take(&mut self) -> T {
-        self.current.take().unwrap_or_else(|| self.base.value.duplicate())
+    /// The current content.
+    pub(crate) fn current(&self) -> Arc<Decoded<T>> {
+        Arc::clone(self.current.as_ref().unwrap_or(&self.base))
+    }
+
+    /// The current content, taken out for good: what is left is what was loaded.
+    pub(crate) fn take(&mut self) -> Arc<Decoded<T>> {
+        self.current.take().unwrap_or_else(|| Arc::clone(&self.base))
     }
 
     /// The content that was just saved.
     pub(crate) fn saved(&mut self, stored: Arc<Decoded<T>>) {
         let marked = std::mem::take(&mut self.marked);
         let base = std::mem::replace(&mut self.base, stored);
-        let (_, saved) = self.origin.get_or_insert((base, FieldSet::EMPTY));
-        *saved = saved.union(marked);
+        let origin = self.origin.get_or_insert_with(|| Box::new((base, FieldSet::EMPTY)));
+        origin.1 = origin.1.union(marked);
         self.current = None;
     }
 
@@ -155,6 +162,55 @@ impl<T: SessionData, S: State> Tracked<T, S> {
         } else {
             *self = Self::new(stored);
         }
+    }
+}
+
+/// A copy to be changed, which has no text yet.
+impl<T: SessionData> Clone for Decoded<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.value.duplicate(), self.cookie.clone(), self.meta)
+    }
+}
+
+impl<T: SessionData> Decoded<T> {
+    /// Makes the text.
+    pub(crate) fn encoded(&self) -> Result<Vec<u8>, serde_json::Error> {
+        match self.older_text() {
+            Some((older, changed)) => {
+                let texts = texts(&self.value, changed)?;
+                record::splice(older, T::FIELDS, changed, &texts, &self.frame())
+            }
+            None => record::write(T::FIELDS, &texts(&self.value, FieldSet::ALL)?, &self.frame()),
+        }
+    }
+}
+
+impl<T: SessionData> Form for Decoded<T> {
+    fn json(&self) -> &Bytes {
+        self.json_or_else(|| {
+            // All fields were serialized at least once when they were written.
+            let json = self.encoded().inspect_err(|error| {
+                tracing::error!(%error, session = type_name::<T>(), "a session that was stored can't be written as JSON");
+            });
+            json.unwrap_or_default().into()
+        })
+    }
+
+    fn max_age(&self) -> Option<i64> {
+        self.cookie.original_max_age_millis()
+    }
+
+    fn index(&self) -> Option<&[IndexKey]> {
+        Self::index(self)
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn known_text(&self) -> Option<(&Bytes, FieldSet)> {
+        let made = self.made_json().map(|json| (json, FieldSet::EMPTY));
+        made.or_else(|| self.older_text())
     }
 }
 
@@ -183,6 +239,8 @@ fn short_name<T>() -> &'static str {
 /// The fields of a session that differ from an older value, with their JSON texts.
 pub(crate) struct Changes {
     pub(crate) fields: FieldSet,
+    /// The fields that were compared, and their texts.
+    pub(crate) compared: FieldSet,
     pub(crate) texts: FieldTexts,
 }
 
@@ -196,7 +254,7 @@ impl Changes {
             .filter(|(index, field)| marked.contains(*index) && !texts.same(&before, *index, field))
             .map(|(index, _)| index)
             .collect();
-        Ok(Self { fields, texts })
+        Ok(Self { fields, compared: marked, texts })
     }
 }
 

@@ -129,10 +129,10 @@ async fn upgrade<T: SessionData>(
     let layer = &sessions.layer;
     for _ in 0..TRIES {
         let decoded = sessions.decode(&loaded.record)?;
-        if !decoded.is_outdated || decoded.moved.is_some() {
+        if !decoded.is_outdated() || decoded.moved().is_some() {
             return Ok(false);
         }
-        let record = upgraded_record(layer, &layer.no_request(), &loaded.record, &decoded)?;
+        let record = upgraded_record(layer, &layer.no_request(), &loaded.record, decoded)?;
         match layer.update_key(key, loaded.revision, record, loaded.expires).await? {
             Updated::Replaced(_) => return Ok(true),
             Updated::Gone => return Ok(false),

@@ -1,5 +1,6 @@
 //! Writing a session: saving it, and what happens at the end of a request.
 
+mod record;
 mod write;
 
 use std::any::type_name;
@@ -7,8 +8,8 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+pub(crate) use self::record::upgraded as upgraded_record;
 use self::write::Writing;
-pub(crate) use self::write::upgraded_record;
 use crate::content::{Content, Status, decode};
 use crate::context::LayerContext;
 use crate::cookie::{CookieOptions, SessionCookie, response};
@@ -16,7 +17,7 @@ use crate::data::{Changes, SessionData, Special, Tracked};
 use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::lifecycle::{Actions, Announce, Ending, Facts, Rules, Write, decide};
-use crate::record::{self, Decoded, Frame, Moved, Record};
+use crate::record::{self as records, Decoded, Frame, Moved, Record};
 use crate::state::State;
 use crate::timestamp::{Timestamp, millis};
 
@@ -67,8 +68,8 @@ impl Plan {
         let written = match self.actions.write {
             Write::Nothing => Ok(()),
             Write::Create | Write::Update => {
-                let value = tracked.take();
-                write(layer, tracked, status, (value, self.changes), None).await
+                let mine = tracked.take();
+                write(layer, tracked, status, (mine, self.changes), None).await
             }
             Write::Touch => touch(layer, tracked, status).await,
             Write::Destroy => destroy(layer, status).await,
@@ -113,8 +114,8 @@ pub(crate) async fn save<T: SessionData, S: State>(
     status: &mut Status,
 ) -> Result<(), SessionError> {
     let changes = unsaved(tracked)?;
-    let value = tracked.read().duplicate();
-    write(layer, tracked, status, (value, changes), None).await
+    let mine = tracked.current();
+    write(layer, tracked, status, (mine, changes), None).await
 }
 
 /// Gives the session another id; in the store, too, if it is there.
@@ -125,9 +126,8 @@ pub(crate) async fn rename<T: SessionData, S: State>(
 ) -> Result<(), SessionError> {
     if status.stored.is_some() {
         let changes = unsaved(tracked)?;
-        let value = tracked.read().duplicate();
-        let next = layer.new_id(&status.request)?;
-        return write(layer, tracked, status, (value, changes), Some(next)).await;
+        let (mine, next) = (tracked.current(), layer.new_id(&status.request)?);
+        return write(layer, tracked, status, (mine, changes), Some(next)).await;
     }
     status.set_id(layer.new_id(&status.request)?);
     status.id_changed = true;
@@ -245,7 +245,7 @@ async fn write<T: SessionData, S: State>(
     layer: &LayerContext,
     tracked: &mut Tracked<T, S>,
     status: &mut Status,
-    (value, changes): (T, Changes),
+    (mut mine, changes): (Arc<Decoded<T>>, Changes),
     next: Option<SessionId>,
 ) -> Result<(), SessionError> {
     if status.moved_to.is_some() {
@@ -262,18 +262,19 @@ async fn write<T: SessionData, S: State>(
         // express-session knows `auto` in its options only; in a record it would fail on it.
         cookie.resolve(status.request.secure_connection);
     }
-    let mine = Arc::new(Decoded { value, cookie, meta: base.meta, is_outdated: false, moved: None });
+    let content = Arc::make_mut(&mut mine);
+    (content.cookie, content.meta) = (cookie, base.meta);
     let rotates = changes.fields.intersects(Special::<T>::FIELDS.rotating);
-    let writing = Writing { layer, base, mine, changes, now };
+    let writing = Writing { layer, base, changes, now };
     let (written, left) = match status.stored.clone() {
-        None => (writing.create(status).await?, None),
+        None => (writing.create(status, mine).await?, None),
         Some(stored) => {
             let next = match next {
                 None if rotates => Some(layer.new_id(&status.request)?),
                 next => next,
             };
             let left = next.is_some().then(|| status.id(layer).cloned()).transpose()?;
-            let written = writing.replace(status, stored, next).await;
+            let written = writing.replace(status, mine, (stored, next)).await;
             // A handler that goes on in spite of the error has no session to announce.
             status.gone = matches!(written, Err(SessionError::Gone));
             (written?, left)
@@ -296,9 +297,9 @@ async fn leave_behind(layer: &LayerContext, status: &Status, left: &SessionId, n
     let (Some(grace), Ok(id)) = (layer.options.rotate_grace, status.id(layer)) else { return };
     let until = now.saturating_add(grace);
     let cookie = SessionCookie::stored(Arc::clone(status.cookie.attributes()), Some(millis(grace)), Some(until));
-    let frame = Frame { cookie: &cookie, absent: layer.absent(&status.request), meta: record::Meta::default() };
+    let frame = Frame { cookie: &cookie, absent: layer.absent(&status.request), meta: records::Meta::default() };
     let moved = Moved { to: layer.key(id).as_str().to_owned(), until: until.as_millis() };
-    let Ok(json) = record::moved(&frame, &moved) else { return };
+    let Ok(json) = records::moved(&frame, &moved) else { return };
     if let Err(error) = layer.create(left, Record::from_json(json), until).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "a session's old id has no grace");
     }
@@ -306,8 +307,4 @@ async fn leave_behind(layer: &LayerContext, status: &Status, left: &SessionId, n
 
 fn encode_error<T>(error: serde_json::Error) -> SessionError {
     SessionError::Encode { session: type_name::<T>(), source: error.into() }
-}
-
-fn decode_error<T>(error: std::str::Utf8Error) -> SessionError {
-    SessionError::Decode { session: type_name::<T>(), source: error.into() }
 }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{decode_error, encode_error};
+use super::{encode_error, record};
 use crate::content::{Status, Stored, decode};
-use crate::context::{ID_TRIES, LayerContext, RequestFacts};
-use crate::data::{Changes, SessionData, Special, index_of, texts};
+use crate::context::{ID_TRIES, LayerContext};
+use crate::data::{Changes, SessionData, texts};
 use crate::error::SessionError;
 use crate::field::FieldSet;
 use crate::id::SessionId;
-use crate::record::{self, Decoded, Frame, Record, Revision};
+use crate::record::{Decoded, Record, Revision};
 use crate::store::{Created, Loaded, Renamed, Updated};
 use crate::timestamp::Timestamp;
+use crate::turns::Place;
 
 /// How often a save is merged with what other requests stored meanwhile.
 const MERGE_TRIES: u32 = 128;
@@ -21,8 +22,7 @@ pub(super) struct Writing<'a, T> {
     pub(super) layer: &'a LayerContext,
     /// What this request loaded.
     pub(super) base: Arc<Decoded<T>>,
-    /// What it made of that.
-    pub(super) mine: Arc<Decoded<T>>,
+    /// What it changed of that.
     pub(super) changes: Changes,
     pub(super) now: Timestamp,
 }
@@ -34,16 +34,16 @@ pub(super) struct Written<T> {
 
 impl<T: SessionData> Writing<'_, T> {
     /// Stores a new session. An id that is taken is replaced by another one.
-    pub(super) async fn create(self, status: &mut Status) -> Result<Written<T>, SessionError> {
-        let texts = texts(&self.mine.value, FieldSet::ALL).map_err(encode_error::<T>)?;
-        let json = record::write(T::FIELDS, &texts, &self.frame(&self.mine, status)).map_err(encode_error::<T>)?;
-        let record = self.record(json, &self.mine)?;
+    pub(super) async fn create(
+        self,
+        status: &mut Status,
+        mut mine: Arc<Decoded<T>>,
+    ) -> Result<Written<T>, SessionError> {
+        let record = record::created(self.layer, &status.request, &mut mine, &self.changes)?;
         for _ in 0..ID_TRIES {
-            let id = status.id(self.layer)?.clone();
-            match self.layer.create(&id, record.clone(), self.expires(&self.mine)).await? {
-                Created::Stored(revision) => {
-                    return Ok(Written { content: self.mine, stored: Stored { record, revision } });
-                }
+            let id = status.id(self.layer)?;
+            match self.layer.create(id, record.clone(), self.expires(&mine)).await? {
+                Created::Stored(revision) => return Ok(Written { content: mine, stored: Stored { record, revision } }),
                 Created::Taken => status.set_id(self.layer.new_id(&status.request)?),
             }
         }
@@ -55,24 +55,34 @@ impl<T: SessionData> Writing<'_, T> {
     pub(super) async fn replace(
         self,
         status: &mut Status,
-        stored: Stored,
-        next: Option<SessionId>,
+        mine: Arc<Decoded<T>>,
+        (stored, next): (Stored, Option<SessionId>),
     ) -> Result<Written<T>, SessionError> {
         let (id, turns) = (status.id(self.layer)?.clone(), &self.layer.turns);
-        let mut draft = Draft { content: Arc::clone(&self.mine), is_outdated: self.base.is_outdated, stored, next };
-        let place = match turns.contested(&id) {
-            Some(place) => place,
-            None => match self.attempt(&id, &mut draft, status).await? {
-                Some(written) => return Ok(written),
-                None => turns.join(&id),
-            },
-        };
+        let mut draft = Draft { content: mine, mine: None, is_outdated: self.base.is_outdated(), stored, next };
+        if let Some(place) = turns.contested(&id) {
+            return Box::pin(self.in_turn(&id, place, draft, status)).await;
+        }
+        match self.attempt(&id, &mut draft, status).await? {
+            Some(written) => Ok(written),
+            None => Box::pin(self.in_turn(&id, turns.join(&id), draft, status)).await,
+        }
+    }
+
+    /// The same after those who came before.
+    async fn in_turn(
+        self,
+        id: &SessionId,
+        place: Place<'_>,
+        mut draft: Draft<T>,
+        status: &mut Status,
+    ) -> Result<Written<T>, SessionError> {
         let mut turn = place.turn().await;
         if let Some((record, revision)) = turn.latest() {
             self.merge(&mut draft, Stored { record, revision }, status)?;
         }
         for _ in 0..MERGE_TRIES {
-            match self.attempt(&id, &mut draft, status).await {
+            match self.attempt(id, &mut draft, status).await {
                 Ok(Some(written)) => {
                     turn.stored(written.stored.record.clone(), written.stored.revision);
                     return Ok(written);
@@ -96,7 +106,7 @@ impl<T: SessionData> Writing<'_, T> {
         draft: &mut Draft<T>,
         status: &mut Status,
     ) -> Result<Option<Written<T>>, SessionError> {
-        let record = self.spliced(&draft.content, (&draft.stored.record, draft.is_outdated), status)?;
+        let record = self.record(draft, status)?;
         match self.put((id, draft.next.as_ref()), &draft.stored, record.clone(), &draft.content).await? {
             Put::Stored(revision) => {
                 draft.next.take().into_iter().for_each(|id| status.set_id(id));
@@ -114,16 +124,17 @@ impl<T: SessionData> Writing<'_, T> {
         }
     }
 
-    /// Begins again, with what another request stored.
-    fn merge(&self, draft: &mut Draft<T>, theirs: Stored, status: &Status) -> Result<(), SessionError> {
-        let decoded = decode::<T>(self.layer, &status.request, &theirs.record)?;
-        if decoded.moved.is_some() {
-            return Err(SessionError::Gone);
+    /// The stored record with this request's changes; with all fields, if it has the form of an older version.
+    fn record(&self, draft: &mut Draft<T>, status: &Status) -> Result<Record, SessionError> {
+        let Draft { content, mine, stored, is_outdated, .. } = draft;
+        let changed = if *is_outdated { FieldSet::ALL } else { self.changes.fields };
+        if mine.is_none() && !*is_outdated {
+            let change = (&stored.record, changed, &self.changes.texts);
+            return record::replaced(self.layer, &status.request, content, change);
         }
-        draft.content = self.merged(&decoded).map_err(encode_error::<T>)?;
-        draft.is_outdated = decoded.is_outdated;
-        draft.stored = theirs;
-        Ok(())
+        // A merged field is neither mine nor theirs.
+        let texts = texts(&content.value, changed).map_err(encode_error::<T>)?;
+        record::replaced(self.layer, &status.request, content, (&stored.record, changed, &texts))
     }
 
     async fn put(
@@ -149,45 +160,30 @@ impl<T: SessionData> Writing<'_, T> {
         })
     }
 
+    /// Begins again, with what another request stored.
+    fn merge(&self, draft: &mut Draft<T>, theirs: Stored, status: &Status) -> Result<(), SessionError> {
+        let decoded = decode::<T>(self.layer, &status.request, &theirs.record)?;
+        if decoded.moved().is_some() {
+            return Err(SessionError::Gone);
+        }
+        let mine = draft.mine.get_or_insert_with(|| Arc::clone(&draft.content));
+        draft.content = self.merged(mine, &decoded).map_err(encode_error::<T>)?;
+        draft.is_outdated = decoded.is_outdated();
+        draft.stored = theirs;
+        Ok(())
+    }
+
     /// What this request changed, merged into what another one stored meanwhile.
-    fn merged(&self, theirs: &Decoded<T>) -> Result<Arc<Decoded<T>>, serde_json::Error> {
+    fn merged(&self, mine: &Decoded<T>, theirs: &Decoded<T>) -> Result<Arc<Decoded<T>>, serde_json::Error> {
         let contested = Changes::between(&self.base.value, &theirs.value, self.changes.fields)?.fields;
         let mut value = theirs.value.duplicate();
         for field in self.changes.fields.iter() {
-            T::merge(field, contested.contains(field), &self.base.value, &self.mine.value, &mut value);
+            T::merge(field, contested.contains(field), &self.base.value, &mine.value, &mut value);
         }
-        let changed = self.mine.cookie.differs_from(&self.base.cookie);
-        let mut cookie = if changed { self.mine.cookie.clone() } else { theirs.cookie.clone() };
+        let changed = mine.cookie.differs_from(&self.base.cookie);
+        let mut cookie = if changed { mine.cookie.clone() } else { theirs.cookie.clone() };
         cookie.renew(self.now);
-        Ok(Arc::new(Decoded { value, cookie, meta: theirs.meta, is_outdated: false, moved: None }))
-    }
-
-    /// The record `old` with this request's changes; with all fields, if it has the form of an older version. Its other
-    /// fields stay, for a version that knows them.
-    fn spliced(
-        &self,
-        content: &Arc<Decoded<T>>,
-        (old, is_outdated): (&Record, bool),
-        status: &Status,
-    ) -> Result<Record, SessionError> {
-        let old = str::from_utf8(old.json()).map_err(decode_error::<T>)?;
-        let changed = if is_outdated { FieldSet::ALL } else { self.changes.fields };
-        let frame = self.frame(content, status);
-        let json = if Arc::ptr_eq(content, &self.mine) && !is_outdated {
-            record::splice(old, T::FIELDS, changed, &self.changes.texts, &frame)
-        } else {
-            // A merged field is neither mine nor theirs.
-            texts(&content.value, changed).and_then(|texts| record::splice(old, T::FIELDS, changed, &texts, &frame))
-        };
-        self.record(json.map_err(encode_error::<T>)?, content)
-    }
-
-    fn frame<'a>(&'a self, content: &'a Decoded<T>, status: &'a Status) -> Frame<'a> {
-        Frame { cookie: &content.cookie, absent: self.layer.absent(&status.request), meta: content.meta }
-    }
-
-    fn record(&self, json: Vec<u8>, content: &Arc<Decoded<T>>) -> Result<Record, SessionError> {
-        record_of(self.layer, json, content)
+        Ok(Arc::new(Decoded::new(value, cookie, theirs.meta)))
     }
 
     fn expires(&self, content: &Decoded<T>) -> Timestamp {
@@ -198,6 +194,8 @@ impl<T: SessionData> Writing<'_, T> {
 /// What is to take the place of a stored session.
 struct Draft<T> {
     content: Arc<Decoded<T>>,
+    /// What this request made of the session, once the content is merged with what others did.
+    mine: Option<Arc<Decoded<T>>>,
     /// What it is to replace, and whether that has the form of an older version.
     stored: Stored,
     is_outdated: bool,
@@ -211,39 +209,4 @@ enum Put {
     Taken,
     Conflict(Loaded),
     Gone,
-}
-
-/// The record `old`, of an older version, in the form of the present one.
-pub(crate) fn upgraded_record<T: SessionData>(
-    layer: &LayerContext,
-    request: &RequestFacts,
-    old: &Record,
-    decoded: &Arc<Decoded<T>>,
-) -> Result<Record, SessionError> {
-    let old = str::from_utf8(old.json()).map_err(decode_error::<T>)?;
-    let frame = Frame { cookie: &decoded.cookie, absent: layer.absent(request), meta: decoded.meta };
-    let texts = texts(&decoded.value, FieldSet::ALL).map_err(encode_error::<T>)?;
-    let json = record::splice(old, T::FIELDS, FieldSet::ALL, &texts, &frame).map_err(encode_error::<T>)?;
-    record_of(layer, json, decoded)
-}
-
-fn record_of<T: SessionData>(
-    layer: &LayerContext,
-    json: Vec<u8>,
-    content: &Arc<Decoded<T>>,
-) -> Result<Record, SessionError> {
-    if let Some(limit) = layer.options.max_size.filter(|limit| json.len() > *limit) {
-        return Err(SessionError::TooLarge { size: json.len(), limit });
-    }
-    let record = if Special::<T>::FIELDS.has_skipped || content.is_outdated {
-        // The next request begins with what the text says, as it would with a store in another process.
-        Record::from_json(json)
-    } else {
-        Record::with_decoded(json, Arc::clone(content))
-    };
-    let index = index_of(&content.value).map_err(encode_error::<T>)?;
-    Ok(match index {
-        Some(index) => record.with_index(index),
-        None => record,
-    })
 }

@@ -38,6 +38,12 @@ impl FieldTexts {
         self.ranges.iter().filter_map(|(field, range)| Some((*field, self.buffer.get(range.clone())?)))
     }
 
+    /// How long the fields are in a record, or longer.
+    pub(crate) fn size_at_most(&self, fields: &[Field]) -> usize {
+        let names = self.iter().filter_map(|(index, _)| fields.get(index)).map(|field| longest_text(field.name) + 2);
+        self.buffer.len() + names.sum::<usize>()
+    }
+
     /// Whether a field has the same content in both. A map whose keys come in another order does; so does an
     /// unordered field whose elements do.
     pub(crate) fn same(&self, other: &Self, index: usize, field: &Field) -> bool {
@@ -47,6 +53,11 @@ impl FieldTexts {
             _ => false,
         }
     }
+}
+
+/// The longest text that JSON has for a string: its quotes, and each byte escaped.
+pub(super) const fn longest_text(string: &str) -> usize {
+    2 + 6 * string.len()
 }
 
 fn same_content(mine: &[u8], theirs: &[u8], unordered: bool) -> bool {

@@ -8,6 +8,7 @@
 //! when there is something to say. This is the only room that knows the JSON.
 
 mod cookie_json;
+mod decoded;
 mod fields;
 mod index;
 mod read;
@@ -21,74 +22,120 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::cookie::{CookieOptions, SessionCookie};
+use crate::cookie::CookieOptions;
+use crate::field::FieldSet;
 use crate::timestamp::Timestamp;
 
 pub use index::IndexKey;
 
+pub(crate) use decoded::Decoded;
 pub(crate) use fields::FieldTexts;
 pub(crate) use read::read;
 pub(crate) use write::{Frame, moved, splice, write};
 
-/// A session as a store keeps it: a JSON text, and beside it, where it never left this process, its decoded form.
+/// A session as a store keeps it: a JSON text, or, as long as it doesn't leave this process, the session itself, whose
+/// text is made when somebody asks for it.
 ///
-/// Cloning is cheap. `Debug` shows the size only.
+/// Cloning is cheap. `Debug` shows nothing of it.
 #[derive(Clone)]
-pub struct Record {
-    json: Bytes,
-    decoded: Option<Arc<dyn Any + Send + Sync>>,
-    /// In milliseconds; the outer option is none as long as the text wasn't read.
-    max_age: Option<Option<i64>>,
-    index: Option<Arc<[IndexKey]>>,
+pub struct Record(Arc<dyn Form>);
+
+/// What a record is made of.
+pub(crate) trait Form: Any + Send + Sync {
+    fn json(&self) -> &Bytes;
+
+    /// In milliseconds.
+    fn max_age(&self) -> Option<i64>;
+
+    fn index(&self) -> Option<&[IndexKey]>;
+
+    /// The length of the text, or more, if it isn't made yet.
+    fn size(&self) -> usize;
+
+    /// The text, or an older one and the fields that have changed since; none if the type knows all there is.
+    fn known_text(&self) -> Option<(&Bytes, FieldSet)>;
 }
 
 impl Record {
     /// The record with this JSON text. The text is checked when a session is read from it, not before.
     pub fn from_json(json: impl Into<Bytes>) -> Self {
-        Self { json: json.into(), decoded: None, max_age: None, index: None }
+        Self(Arc::new(Text { json: json.into(), index: None }))
     }
 
     /// The record with these keys under which it is to be found.
     #[must_use]
-    pub fn with_index(mut self, index: impl Into<Arc<[IndexKey]>>) -> Self {
-        self.index = Some(index.into());
-        self
+    pub fn with_index(self, index: impl Into<Arc<[IndexKey]>>) -> Self {
+        Self(Arc::new(Text { json: self.json().clone(), index: Some(index.into()) }))
     }
 
-    /// The record's JSON text.
+    /// The record's JSON text. It is made at the first call, if the record is a session that never left this process.
     #[must_use]
-    pub const fn json(&self) -> &Bytes {
-        &self.json
+    pub fn json(&self) -> &Bytes {
+        self.0.json()
     }
 
     /// How long this record asks to be kept from each renewal on, that is, its cookie's `originalMaxAge`; none if its
     /// cookie lasts until the browser closes, or if the text is no record.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
-        let millis = self.max_age.unwrap_or_else(|| read::max_age(&self.json))?;
-        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+        Some(Duration::from_millis(u64::try_from(self.0.max_age()?).unwrap_or(0)))
     }
 
     /// The keys under which the record is to be found from now on: all of them, in place of those that it had. None if
     /// its session type has no indexed fields, or if it comes from a store that keeps them elsewhere.
     #[must_use]
     pub fn index(&self) -> Option<&[IndexKey]> {
-        self.index.as_deref()
+        self.0.index()
     }
 
-    pub(crate) fn with_decoded<T: Send + Sync + 'static>(json: Vec<u8>, decoded: Arc<Decoded<T>>) -> Self {
-        let max_age = Some(decoded.cookie.original_max_age_millis());
-        Self { json: json.into(), max_age, decoded: Some(decoded), index: None }
+    pub(crate) fn of<F: Form>(form: Arc<F>) -> Self {
+        Self(form)
     }
 
     pub(crate) fn decoded<T: Send + Sync + 'static>(&self) -> Option<Arc<Decoded<T>>> {
-        Arc::clone(self.decoded.as_ref()?).downcast().ok()
+        let form: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as _;
+        form.downcast().ok()
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    pub(crate) fn known_text(&self) -> Option<(&Bytes, FieldSet)> {
+        self.0.known_text()
     }
 }
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Record({} bytes)", self.json.len())
+        f.write_str("Record(..)")
+    }
+}
+
+struct Text {
+    json: Bytes,
+    index: Option<Arc<[IndexKey]>>,
+}
+
+impl Form for Text {
+    fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    fn max_age(&self) -> Option<i64> {
+        read::max_age(&self.json)
+    }
+
+    fn index(&self) -> Option<&[IndexKey]> {
+        self.index.as_deref()
+    }
+
+    fn size(&self) -> usize {
+        self.json.len()
+    }
+
+    fn known_text(&self) -> Option<(&Bytes, FieldSet)> {
+        Some((&self.json, FieldSet::EMPTY))
     }
 }
 
@@ -135,17 +182,6 @@ pub(crate) struct Absent<'a> {
     pub(crate) attributes: &'a Arc<CookieOptions>,
     /// Whether the `cookie` part itself may be left out, as in token sessions, which have no cookie.
     pub(crate) cookie_too: bool,
-}
-
-/// A record's content, typed.
-pub(crate) struct Decoded<T> {
-    pub(crate) value: T,
-    pub(crate) cookie: SessionCookie,
-    pub(crate) meta: Meta,
-    /// Whether the record has the form of an older version: the next save writes all fields.
-    pub(crate) is_outdated: bool,
-    /// Where the session is now, if this is what it left behind.
-    pub(crate) moved: Option<Moved>,
 }
 
 /// What a session leaves behind under the id that it had, for requests that are under way.

@@ -37,7 +37,7 @@ pub(crate) fn read<T>(
     };
     let StoredMeta { meta, moved } = reserved.meta.unwrap_or_default();
     let meta = if is_outdated { meta.with_version(version) } else { meta };
-    Ok(Decoded { value, cookie: cookie.into_cookie(absent.attributes), meta, is_outdated, moved })
+    Ok(Decoded::new(value, cookie.into_cookie(absent.attributes), meta).read(is_outdated, moved))
 }
 
 /// The `originalMaxAge` of a record's cookie, in milliseconds.

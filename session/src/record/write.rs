@@ -1,9 +1,10 @@
 //! Writing a record: whole, or in place of an older one.
 
+use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::cookie_json::CookieJson;
-use super::fields::FieldTexts;
+use super::fields::{FieldTexts, longest_text};
 use super::read::entries;
 use super::{Absent, COOKIE_KEY, META_KEY, Meta, Moved};
 use crate::cookie::SessionCookie;
@@ -22,6 +23,14 @@ impl Frame<'_> {
             return Ok(None);
         }
         serde_json::to_vec(&CookieJson { cookie: self.cookie, absent: self.absent.attributes }).map(Some)
+    }
+
+    /// How long it is in a record, or longer.
+    pub(crate) fn size_at_most(&self) -> usize {
+        // Keys, braces and values that are no texts.
+        const REST: usize = 384;
+        let attributes = self.cookie.attributes();
+        REST + longest_text(&attributes.path) + attributes.domain.as_deref().map_or(0, longest_text)
     }
 
     fn meta_json(&self) -> Result<Option<Vec<u8>>, Error> {
@@ -49,7 +58,7 @@ pub(crate) fn moved(frame: &Frame<'_>, moved: &Moved) -> Result<Vec<u8>, Error> 
 /// The record `old` with another frame and other values for the `changed` fields; everything else stays byte for
 /// byte. A changed field without a text is taken out.
 pub(crate) fn splice(
-    old: &str,
+    old: &[u8],
     fields: &'static [Field],
     changed: FieldSet,
     texts: &FieldTexts,
@@ -59,6 +68,7 @@ pub(crate) fn splice(
     let mut meta = frame.meta_json()?;
     let mut missing = changed;
     let mut object = Object::with_capacity(old.len() + 64);
+    let old = str::from_utf8(old).map_err(Error::custom)?;
     for entry in entries(old)? {
         let field = changed.iter().find(|index| fields.get(*index).is_some_and(|field| field.answers_to(&entry.key)));
         match (&*entry.key, field) {

@@ -109,6 +109,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes all sessions.
     fn clear(&self) -> StoreFuture<'_, ()>;
+
+    /// Whether the store keeps records as they are, in this process, and gives the same ones back. Their texts are made
+    /// only if somebody asks for them, then.
+    ///
+    /// Default: false, which is right for any store. One that says true loses nothing by it but the error that a session
+    /// which can't be written as JSON would be.
+    fn shares_records(&self) -> bool {
+        false
+    }
 }
 
 /// What [`Store::load`] finds.

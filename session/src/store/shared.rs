@@ -60,4 +60,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     fn clear(&self) -> StoreFuture<'_, ()> {
         (**self).clear()
     }
+
+    fn shares_records(&self) -> bool {
+        (**self).shares_records()
+    }
 }

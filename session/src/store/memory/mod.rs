@@ -132,6 +132,10 @@ impl Store for MemoryStore {
         self.sessions.clear();
         StoreFuture::ready(Ok(()))
     }
+
+    fn shares_records(&self) -> bool {
+        true
+    }
 }
 
 impl MemoryStore {
