@@ -60,7 +60,7 @@ pub use crate::store::PostgresStore;
 pub use crate::store::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
-pub use crate::store::{Store, Timestamp};
+pub use crate::store::{Cached, Store, Timestamp};
 pub use crate::tower::{ResponseFuture, SessionLayer, SessionService};
 pub use crate::transport::Transport;
 #[doc = include_str!("derive.md")]

@@ -1,5 +1,6 @@
 //! Where sessions are kept: the contract of a store, and the stores that come with this library.
 
+mod cached;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod future;
@@ -14,6 +15,7 @@ mod sql;
 use std::cmp::Ordering;
 use std::time::Duration;
 
+pub use self::cached::Cached;
 pub use self::future::StoreFuture;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;

@@ -1,0 +1,64 @@
+//! The connection breaks between a request and its reply.
+
+use session::{MySqlStore, PostgresStore, RedisStore, Store};
+use session_tests::backend::random_prefix;
+use session_tests::database::{Database, Kind, run};
+use session_tests::redis::shared_url;
+use session_tests::{Loss, Proxy};
+
+use super::servers::behind_a_proxy;
+use super::visitors::{begun, served};
+
+pub(crate) fn redis_replies_get_lost() {
+    run(async {
+        let (proxy, url) = behind_a_proxy(&shared_url().expect("a server"), 6379).await;
+        let store = RedisStore::connect(url).await.unwrap().prefix(random_prefix());
+        writes_happen_once(store.clone(), &proxy).await;
+        store.clear().await.unwrap();
+    });
+}
+
+pub(crate) fn postgres_replies_get_lost() {
+    run(async {
+        let database = Database::new(Kind::Postgres).await;
+        drop(database.store().await);
+        let (proxy, url) = behind_a_proxy(&database.url, 5432).await;
+        writes_happen_once(PostgresStore::connect(&url).await.unwrap(), &proxy).await;
+    });
+}
+
+pub(crate) fn mysql_replies_get_lost() {
+    run(async {
+        let database = Database::new(Kind::Mysql).await;
+        drop(database.store().await);
+        let (proxy, url) = behind_a_proxy(&database.url, 3306).await;
+        writes_happen_once(MySqlStore::connect(&url).await.unwrap(), &proxy).await;
+    });
+}
+
+/// A request that creates or updates a session succeeds, and does it once, whichever half of the way was lost.
+async fn writes_happen_once(store: impl Store + Clone, proxy: &Proxy) {
+    let app = served(store.clone()).await;
+    // What is prepared by the first request of its kind is prepared.
+    begun(&app).await.post("/add").await;
+    let mut sessions = store.len().await.unwrap();
+    for loss in [Loss::Reply, Loss::Request] {
+        proxy.lose(loss, r#""count":0"#);
+        let mut visitor = begun(&app).await;
+        assert!(proxy.has_lost(), "{loss:?}: create");
+        sessions += 1;
+        assert_eq!(store.len().await.unwrap(), sessions, "{loss:?}: one session for one visitor");
+
+        for count in 1..=3 {
+            proxy.lose(loss, &format!(r#""count":{count}"#));
+            let reply = visitor.post("/add").await;
+            assert!(proxy.has_lost(), "{loss:?}: update");
+            assert_eq!((reply.status, reply.body), (200, count.to_string()), "{loss:?}");
+            assert_eq!(visitor.get("/count").await.body, count.to_string(), "{loss:?}: added once");
+        }
+        proxy.lose(loss, r#""a":1"#);
+        assert_eq!(visitor.post("/set/0").await.status, 200, "{loss:?}");
+        assert!(proxy.has_lost());
+        assert_eq!(visitor.get("/show").await.body, "1 fields, 0 keys");
+    }
+}
