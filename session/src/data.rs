@@ -204,6 +204,10 @@ impl<T: SessionData> Form for Decoded<T> {
         Self::index(self)
     }
 
+    fn accumulates(&self) -> bool {
+        self.meta.is_marked()
+    }
+
     fn size(&self) -> usize {
         self.size
     }

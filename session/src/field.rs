@@ -17,6 +17,9 @@ pub struct Field {
     pub rotates: bool,
     /// Whether sessions are found by the field's value (`#[session(index)]`).
     pub indexed: bool,
+    /// Whether what parallel requests make of the field adds up (`#[session(merge = sum)]`, or a function), so that a
+    /// change that is stored twice is not the same as one that is stored once.
+    pub accumulates: bool,
     /// Whether the field's value is kept out of `Debug` (`#[session(redact)]`).
     pub redacted: bool,
 }
@@ -25,7 +28,16 @@ impl Field {
     /// A field stored under `name`, and read from `aliases` as well.
     #[must_use]
     pub const fn new(name: &'static str, aliases: &'static [&'static str]) -> Self {
-        Self { name, aliases, unordered: false, skipped: false, rotates: false, indexed: false, redacted: false }
+        Self {
+            name,
+            aliases,
+            unordered: false,
+            skipped: false,
+            rotates: false,
+            indexed: false,
+            accumulates: false,
+            redacted: false,
+        }
     }
 
     /// The same field, written as an array whose order says nothing.
@@ -50,6 +62,12 @@ impl Field {
     #[must_use]
     pub const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
+    }
+
+    /// The same field, in which parallel changes add up.
+    #[must_use]
+    pub const fn accumulates(self) -> Self {
+        Self { accumulates: true, ..self }
     }
 
     /// The same field, kept out of `Debug`.
@@ -118,12 +136,14 @@ impl FieldSet {
 pub(crate) struct SpecialFields {
     pub(crate) rotating: FieldSet,
     pub(crate) indexed: FieldSet,
+    pub(crate) accumulating: FieldSet,
     pub(crate) has_skipped: bool,
 }
 
 impl SpecialFields {
     pub(crate) const fn of(fields: &[Field]) -> Self {
-        let mut special = Self { rotating: FieldSet::EMPTY, indexed: FieldSet::EMPTY, has_skipped: false };
+        let none = FieldSet::EMPTY;
+        let mut special = Self { rotating: none, indexed: none, accumulating: none, has_skipped: false };
         let mut index = 0;
         while index < fields.len() {
             if fields[index].rotates {
@@ -131,6 +151,9 @@ impl SpecialFields {
             }
             if fields[index].indexed {
                 special.indexed.insert(index);
+            }
+            if fields[index].accumulates {
+                special.accumulating.insert(index);
             }
             special.has_skipped |= fields[index].skipped;
             index += 1;

@@ -7,6 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::Gate;
+
 /// What is lost when a request with a certain content comes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -29,7 +31,15 @@ struct Shared {
     /// Whether the network is there. Connections end when it goes.
     is_up: watch::Sender<bool>,
     /// What happens to the next request that has these bytes.
-    trap: Mutex<Option<(Vec<u8>, Loss)>>,
+    trap: Mutex<Option<Trap>>,
+}
+
+#[derive(Clone, Debug)]
+struct Trap {
+    bytes: Vec<u8>,
+    loss: Loss,
+    /// Where the connection waits before it breaks.
+    gate: Option<Gate>,
 }
 
 impl Proxy {
@@ -68,7 +78,13 @@ impl Proxy {
 
     /// Loses the next request that has these bytes, or the reply to it, with its connection.
     pub fn lose(&self, loss: Loss, request_with: &str) {
-        *self.shared.trap() = Some((request_with.as_bytes().to_vec(), loss));
+        *self.shared.trap() = Some(Trap { bytes: request_with.as_bytes().to_vec(), loss, gate: None });
+    }
+
+    /// As [`lose`](Self::lose), but the connection breaks only when the gate lets it.
+    pub fn lose_late(&self, loss: Loss, request_with: &str, gate: &Gate) {
+        let bytes = request_with.as_bytes().to_vec();
+        *self.shared.trap() = Some(Trap { bytes, loss, gate: Some(gate.clone()) });
     }
 
     /// Whether what was to be lost was lost.
@@ -79,17 +95,16 @@ impl Proxy {
 }
 
 impl Shared {
-    fn trap(&self) -> std::sync::MutexGuard<'_, Option<(Vec<u8>, Loss)>> {
+    fn trap(&self) -> std::sync::MutexGuard<'_, Option<Trap>> {
         self.trap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is to be lost, if this is such a request.
-    fn sprung(&self, request: &[u8]) -> Option<Loss> {
+    fn sprung(&self, request: &[u8]) -> Option<Trap> {
         let mut trap = self.trap();
-        let (bytes, loss) = trap.as_ref()?;
-        let loss = request.windows(bytes.len()).any(|window| window == bytes).then_some(*loss)?;
-        *trap = None;
-        Some(loss)
+        let bytes = &trap.as_ref()?.bytes;
+        let is_sprung = request.windows(bytes.len()).any(|window| window == bytes);
+        if is_sprung { trap.take() } else { None }
     }
 }
 
@@ -105,12 +120,16 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
             _ = is_up.changed() => return,
             read = client.read(&mut request) => {
                 let Some(request) = read.ok().and_then(|length| request.get(..length)) else { return };
-                let loss = shared.sprung(request);
-                if request.is_empty() || loss == Some(Loss::Request) || server.write_all(request).await.is_err() {
+                if let Some(trap) = shared.sprung(request) {
+                    if trap.loss == Loss::Reply && server.write_all(request).await.is_ok() {
+                        let _ = server.read(&mut reply).await;
+                    }
+                    if let Some(gate) = trap.gate {
+                        gate.pass().await;
+                    }
                     return;
                 }
-                if loss == Some(Loss::Reply) {
-                    let _ = server.read(&mut reply).await;
+                if request.is_empty() || server.write_all(request).await.is_err() {
                     return;
                 }
             }

@@ -7,6 +7,7 @@ use syn::{ExprPath, LitStr};
 
 use super::fields::fields_ident;
 use super::{merge, version};
+use crate::attr::Merge;
 use crate::attr::SerdeDefault;
 use crate::model::{Field, Initial, SessionType, serde_attrs};
 use crate::schema;
@@ -211,8 +212,10 @@ fn description(session: &SessionType<'_>, field: &Field<'_>) -> TokenStream {
     let skipped = field.skipped.then(|| quote!(.skipped()));
     let rotates = field.rotate.as_ref().map(|_| quote!(.rotates()));
     let indexed = field.index.as_ref().map(|_| quote!(.indexed()));
+    let adds_up = matches!(field.merge, Some(Merge::Sum(_) | Merge::Function(_)));
+    let accumulates = adds_up.then(|| quote!(.accumulates()));
     let redacted = field.redact.as_ref().map(|_| quote!(.redacted()));
-    quote!(#private::Field::new(#name, &[#(#aliases),*]) #unordered #skipped #rotates #indexed #redacted)
+    quote!(#private::Field::new(#name, &[#(#aliases),*]) #unordered #skipped #rotates #indexed #accumulates #redacted)
 }
 
 /// `Self { views: initial_views(), theme: default_theme(), ..Default::default() }`

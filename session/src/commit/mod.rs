@@ -263,9 +263,13 @@ async fn write<T: SessionData, S: State>(
         cookie.resolve(status.request.secure_connection);
     }
     let content = Arc::make_mut(&mut mine);
-    (content.cookie, content.meta) = (cookie, base.meta);
     let rotates = changes.fields.intersects(Special::<T>::FIELDS.rotating);
-    let writing = Writing { layer, base, changes, now };
+    // A store in this process loses no reply.
+    let adds = changes.fields.intersects(Special::<T>::FIELDS.accumulating) && !layer.shares_records;
+    let mark = (adds && status.stored.is_some()).then(getrandom::u32).transpose();
+    let mark = mark.map_err(|error| SessionError::Random(error.into()))?;
+    (content.cookie, content.meta) = (cookie, base.meta.with_mark(mark));
+    let writing = Writing { layer, base, changes, now, mark };
     let (written, left) = match status.stored.clone() {
         None => (writing.create(status, mine).await?, None),
         Some(stored) => {

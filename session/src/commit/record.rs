@@ -94,12 +94,6 @@ fn finished<T: SessionData>(layer: &LayerContext, content: &mut Arc<Decoded<T>>)
         // The only one who has it, with all that was said of it.
         Arc::get_mut(content).into_iter().for_each(|content| content.size = size);
     }
-    if !Special::<T>::FIELDS.has_skipped {
-        return Ok(Record::of(Arc::clone(content)));
-    }
-    let record = Record::from_json(content.made_json().cloned().unwrap_or_default());
-    Ok(match content.index() {
-        Some(index) => record.with_index(index),
-        None => record,
-    })
+    let has_skipped = Special::<T>::FIELDS.has_skipped;
+    Ok(if has_skipped { Record::text_of(&**content) } else { Record::of(Arc::clone(content)) })
 }

@@ -25,6 +25,8 @@ pub(super) struct Writing<'a, T> {
     /// What it changed of that.
     pub(super) changes: Changes,
     pub(super) now: Timestamp,
+    /// A random number, if the changes add to what is stored.
+    pub(super) mark: Option<u32>,
 }
 
 pub(super) struct Written<T> {
@@ -183,7 +185,7 @@ impl<T: SessionData> Writing<'_, T> {
         let changed = mine.cookie.differs_from(&self.base.cookie);
         let mut cookie = if changed { mine.cookie.clone() } else { theirs.cookie.clone() };
         cookie.renew(self.now);
-        Ok(Arc::new(Decoded::new(value, cookie, theirs.meta)))
+        Ok(Arc::new(Decoded::new(value, cookie, theirs.meta.with_mark(self.mark))))
     }
 
     fn expires(&self, content: &Decoded<T>) -> Timestamp {

@@ -49,6 +49,8 @@ pub(crate) trait Form: Any + Send + Sync {
 
     fn index(&self) -> Option<&[IndexKey]>;
 
+    fn accumulates(&self) -> bool;
+
     /// The length of the text, or more, if it isn't made yet.
     fn size(&self) -> usize;
 
@@ -59,13 +61,14 @@ pub(crate) trait Form: Any + Send + Sync {
 impl Record {
     /// The record with this JSON text. The text is checked when a session is read from it, not before.
     pub fn from_json(json: impl Into<Bytes>) -> Self {
-        Self(Arc::new(Text { json: json.into(), index: None }))
+        Self(Arc::new(Text { json: json.into(), index: None, accumulates: false }))
     }
 
     /// The record with these keys under which it is to be found.
     #[must_use]
     pub fn with_index(self, index: impl Into<Arc<[IndexKey]>>) -> Self {
-        Self(Arc::new(Text { json: self.json().clone(), index: Some(index.into()) }))
+        let (json, accumulates) = (self.json().clone(), self.accumulates());
+        Self(Arc::new(Text { json, index: Some(index.into()), accumulates }))
     }
 
     /// The record's JSON text. It is made at the first call, if the record is a session that never left this process.
@@ -88,8 +91,22 @@ impl Record {
         self.0.index()
     }
 
+    /// Whether the record adds to what was stored before, as a counter's next value does: merged into itself, it would
+    /// be another one. A store that lost the reply to an update, and finds a record that is neither the old one nor this
+    /// one, must then report an error: nobody knows whether the update is part of what it finds.
+    #[must_use]
+    pub fn accumulates(&self) -> bool {
+        self.0.accumulates()
+    }
+
     pub(crate) fn of<F: Form>(form: Arc<F>) -> Self {
         Self(form)
+    }
+
+    /// A text that stands for a typed record.
+    pub(crate) fn text_of(form: &dyn Form) -> Self {
+        let (json, index) = (form.json().clone(), form.index().map(Arc::from));
+        Self(Arc::new(Text { json, index, accumulates: form.accumulates() }))
     }
 
     pub(crate) fn decoded<T: Send + Sync + 'static>(&self) -> Option<Arc<Decoded<T>>> {
@@ -115,6 +132,7 @@ impl fmt::Debug for Record {
 struct Text {
     json: Bytes,
     index: Option<Arc<[IndexKey]>>,
+    accumulates: bool,
 }
 
 impl Form for Text {
@@ -128,6 +146,10 @@ impl Form for Text {
 
     fn index(&self) -> Option<&[IndexKey]> {
         self.index.as_deref()
+    }
+
+    fn accumulates(&self) -> bool {
+        self.accumulates
     }
 
     fn size(&self) -> usize {
@@ -203,11 +225,15 @@ pub(crate) struct Meta {
     /// When the session began, in milliseconds since 1970; kept for sessions with an absolute timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<i64>,
+    /// A random number of the write, if it added to what was stored before: two requests that count from one to two
+    /// write two texts, so that a store that lost a reply knows its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    w: Option<u32>,
 }
 
 impl Meta {
     pub(crate) fn new(version: u32, created: Option<Timestamp>) -> Self {
-        Self { v: None, created: created.map(Timestamp::as_millis) }.with_version(version)
+        Self { v: None, created: created.map(Timestamp::as_millis), w: None }.with_version(version)
     }
 
     pub(crate) fn version(self) -> u32 {
@@ -216,6 +242,14 @@ impl Meta {
 
     pub(crate) fn with_version(self, version: u32) -> Self {
         Self { v: (version != 1).then_some(version), ..self }
+    }
+
+    pub(crate) fn with_mark(self, w: Option<u32>) -> Self {
+        Self { w, ..self }
+    }
+
+    pub(crate) fn is_marked(self) -> bool {
+        self.w.is_some()
     }
 
     pub(crate) fn created_at(self) -> Option<Timestamp> {

@@ -4,7 +4,7 @@ use session::{MySqlStore, PostgresStore, RedisStore, Store};
 use session_tests::backend::random_prefix;
 use session_tests::database::{Database, Kind, run};
 use session_tests::redis::shared_url;
-use session_tests::{Loss, Proxy};
+use session_tests::{Gate, Loss, Proxy};
 
 use super::servers::behind_a_proxy;
 use super::visitors::{begun, served};
@@ -12,8 +12,11 @@ use super::visitors::{begun, served};
 pub(crate) fn redis_replies_get_lost() {
     run(async {
         let (proxy, url) = behind_a_proxy(&shared_url().expect("a server"), 6379).await;
-        let store = RedisStore::connect(url).await.unwrap().prefix(random_prefix());
+        let prefix = random_prefix();
+        let store = RedisStore::connect(url).await.unwrap().prefix(&prefix);
+        let direct = RedisStore::connect(shared_url().expect("a server")).await.unwrap().prefix(prefix);
         writes_happen_once(store.clone(), &proxy).await;
+        what_nobody_knows_is_refused(store.clone(), direct, &proxy).await;
         store.clear().await.unwrap();
     });
 }
@@ -21,18 +24,22 @@ pub(crate) fn redis_replies_get_lost() {
 pub(crate) fn postgres_replies_get_lost() {
     run(async {
         let database = Database::new(Kind::Postgres).await;
-        drop(database.store().await);
+        let direct = database.store().await.shared();
         let (proxy, url) = behind_a_proxy(&database.url, 5432).await;
-        writes_happen_once(PostgresStore::connect(&url).await.unwrap(), &proxy).await;
+        let store = PostgresStore::connect(&url).await.unwrap();
+        writes_happen_once(store.clone(), &proxy).await;
+        what_nobody_knows_is_refused(store, direct, &proxy).await;
     });
 }
 
 pub(crate) fn mysql_replies_get_lost() {
     run(async {
         let database = Database::new(Kind::Mysql).await;
-        drop(database.store().await);
+        let direct = database.store().await.shared();
         let (proxy, url) = behind_a_proxy(&database.url, 3306).await;
-        writes_happen_once(MySqlStore::connect(&url).await.unwrap(), &proxy).await;
+        let store = MySqlStore::connect(&url).await.unwrap();
+        writes_happen_once(store.clone(), &proxy).await;
+        what_nobody_knows_is_refused(store, direct, &proxy).await;
     });
 }
 
@@ -60,5 +67,25 @@ async fn writes_happen_once(store: impl Store + Clone, proxy: &Proxy) {
         assert_eq!(visitor.post("/set/0").await.status, 200, "{loss:?}");
         assert!(proxy.has_lost());
         assert_eq!(visitor.get("/show").await.body, "1 fields, 0 keys");
+    }
+}
+
+/// Two apps count from zero to one at the same time, and one of them gets no answer before the other one is done. What it
+/// finds then says nothing about its own step: it is refused, and is neither dropped in silence nor made twice.
+async fn what_nobody_knows_is_refused(store: impl Store, direct: impl Store, proxy: &Proxy) {
+    let (app, mut other) = (served(store).await, served(direct).await);
+    begun(&app).await.post("/add").await;
+    for (loss, counted) in [(Loss::Request, "1"), (Loss::Reply, "2")] {
+        let mut visitor = begun(&app).await;
+        other.jar.clone_from(&visitor.jar);
+        let gate = Gate::default();
+        proxy.lose_late(loss, r#""count":1"#, &gate);
+        let meanwhile = async {
+            gate.wait_for(1).await;
+            assert_eq!(other.post("/add").await.status, 200);
+            gate.open(1);
+        };
+        let (reply, ()) = tokio::join!(visitor.post("/add"), meanwhile);
+        assert_eq!((reply.status, visitor.get("/count").await.body.as_str()), (503, counted), "{loss:?}");
     }
 }

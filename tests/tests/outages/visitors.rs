@@ -29,14 +29,17 @@ pub(crate) trait Outage: Send {
 const VISITORS: usize = 4;
 const WRITERS: usize = 8;
 
-/// Plays an outage twice, with writers at work.
+/// Plays an outage twice, with writers at work, half of them in an app of their own.
 pub(crate) async fn survive(store: impl Store + Clone, mut outage: impl Outage) {
-    let app = served(store.clone()).await;
+    let (app, other) = (served(store.clone()).await, served(store.clone()).await);
     let mut visitors = Vec::new();
     for _ in 0..VISITORS {
         visitors.push(begun(&app).await);
     }
     let busy = begun(&app).await;
+    let mut elsewhere = other;
+    elsewhere.jar.clone_from(&busy.jar);
+    let busy = [busy, elsewhere];
     for round in 1..=2 {
         for visitor in &mut visitors {
             assert_eq!(visitor.post("/add").await.body, round.to_string());
@@ -51,8 +54,8 @@ pub(crate) async fn survive(store: impl Store + Clone, mut outage: impl Outage) 
     }
 }
 
-async fn survive_once<O: Outage>(app: &Client, visitors: &mut [Client], busy: &Client, outage: &mut O) {
-    let before = busy.clone().get("/count").await.body.parse::<u64>().unwrap();
+async fn survive_once<O: Outage>(app: &Client, visitors: &mut [Client], busy: &[Client; 2], outage: &mut O) {
+    let before = busy[0].clone().get("/count").await.body.parse::<u64>().unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let writers = writers(busy, &stop);
     outage.begin().await;
@@ -65,23 +68,23 @@ async fn survive_once<O: Outage>(app: &Client, visitors: &mut [Client], busy: &C
     }
     refused(&app.another().post("/begin").await);
     outage.end().await;
-    recovered(busy).await;
+    recovered(&busy[0]).await;
     stop.store(true, Ordering::Relaxed);
     let (mut done, mut unknown) = (1, 0);
     for writer in writers.join_all().await {
         done += writer.0;
         unknown += writer.1;
     }
-    let added = busy.clone().get("/count").await.body.parse::<u64>().unwrap() - before;
+    let added = busy[0].clone().get("/count").await.body.parse::<u64>().unwrap() - before;
     assert!(added >= done && added <= done + unknown, "{added} were added; {done} acknowledged, {unknown} refused");
 }
 
 /// Requests that add one to the count of one session, until they are told to stop: how many were acknowledged, and how
 /// many weren't.
-fn writers(busy: &Client, stop: &Arc<AtomicBool>) -> JoinSet<(u64, u64)> {
+fn writers(busy: &[Client; 2], stop: &Arc<AtomicBool>) -> JoinSet<(u64, u64)> {
     let mut writers = JoinSet::new();
-    for _ in 0..WRITERS {
-        let (mut client, stop) = (busy.clone(), Arc::clone(stop));
+    for client in busy.iter().cycle().take(WRITERS) {
+        let (mut client, stop) = (client.clone(), Arc::clone(stop));
         writers.spawn(async move {
             let (mut done, mut unknown) = (0, 0);
             while !stop.load(Ordering::Relaxed) {

@@ -118,8 +118,11 @@ impl<C: RedisServer> RedisStore<C> {
                 self.retire_entries(id, &former, record.index().unwrap_or_default()).await;
                 replaced
             }
-            // Only then: in general, others write the very same text, when they count, say.
+            // Only then: in general, others write the very same text. Records that add up have a mark of their own.
             Found::Other(value, _) if repeated && value == *record.json() => replaced,
+            Found::Other(..) if repeated && record.accumulates() => {
+                return Err(StoreError::new("the reply to a write was lost, and somebody else has written since"));
+            }
             Found::Other(value, life) => loaded(value, life, now).map_or(Updated::Gone, Updated::Conflict),
             Found::Gone => Updated::Gone,
             Found::Taken => return Err(unexpected()),

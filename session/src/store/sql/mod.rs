@@ -56,8 +56,8 @@ use crate::timestamp::Timestamp;
 ///
 /// What the server gave up for another transaction's sake (a deadlock, a serialization failure) is done again, up to
 /// ten times. A lost connection is replaced, and the operation is done again; a write whose reply was lost is known
-/// by its revision (an update in PostgreSQL is an error then, since its revision doesn't tell whose write it was). All
-/// else is an error, with sqlx's as its source: no connection within the pool's `acquire_timeout`, a lock that wasn't
+/// by its revision. If somebody else has written since, nobody knows, and an update that adds to what was stored
+/// ([`Record::accumulates`]) is an error. All else is an error, with sqlx's as its source: no connection within the pool's `acquire_timeout`, a lock that wasn't
 /// free in time, a server that can't be reached.
 pub struct SqlStore<D: Driver> {
     shared: Arc<Shared<D>>,

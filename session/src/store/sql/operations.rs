@@ -164,10 +164,12 @@ impl<D: Driver> Shared<D> {
             None => Some(Updated::Gone),
             Some(stored) if stored.revision == expected => None,
             Some(stored) if attempts.has_lost_a_reply() && new.revision == stored.revision => {
-                if !D::DIALECT.revision_is_stored {
-                    return Err(Error::Io(io::Error::other("the reply to a write was lost")));
-                }
                 Some(Updated::Replaced(new.revision))
+            }
+            Some(_) if attempts.has_lost_a_reply() && new.record.accumulates() => {
+                return Err(Error::Protocol(
+                    "the reply to a write was lost, and somebody else has written since".into(),
+                ));
             }
             Some(stored) => Some(Updated::Conflict(stored)),
         })
