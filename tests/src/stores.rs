@@ -1,5 +1,6 @@
 //! A store around another one: it keeps a log of what it was asked, and fails or waits on demand.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,12 +38,13 @@ pub struct FaultyStore<S> {
     inner: S,
     log: Arc<Mutex<Vec<Operation>>>,
     faults: Arc<Mutex<Vec<(Operation, Fault)>>>,
+    misses_next: Arc<AtomicBool>,
 }
 
 impl<S: Store> FaultyStore<S> {
     /// A store around `inner`, without faults.
     pub fn new(inner: S) -> Self {
-        Self { inner, log: Arc::default(), faults: Arc::default() }
+        Self { inner, log: Arc::default(), faults: Arc::default(), misses_next: Arc::default() }
     }
 
     /// From now on, `operation` has this fault.
@@ -53,6 +55,11 @@ impl<S: Store> FaultyStore<S> {
     /// From now on, nothing has a fault.
     pub fn heal(&self) {
         self.faults.lock().unwrap().clear();
+    }
+
+    /// The next listing by an index shows nothing, as if the session had changed its id while it was made.
+    pub fn miss_next(&self) {
+        self.misses_next.store(true, Ordering::Relaxed);
     }
 
     /// What was asked since the last call.
@@ -128,6 +135,9 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
+        if self.misses_next.swap(false, Ordering::Relaxed) {
+            return StoreFuture::ready(Ok(Page { sessions: Vec::new(), next: None }));
+        }
         self.inner.find(key, after, limit)
     }
 

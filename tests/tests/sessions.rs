@@ -212,3 +212,12 @@ async fn a_type_without_an_index_stores_no_index() {
     assert!(page.sessions[0].1.record.index().is_none());
     assert!(Plain::FIELDS.iter().all(|field| !field.indexed));
 }
+
+#[tokio::test]
+async fn a_session_that_a_listing_misses_is_destroyed_all_the_same() {
+    let (mut client, store, sessions) = app(Options::default()).await;
+    client.send(Request::new("POST", "/login").form("ada")).await;
+    store.miss_next();
+    assert_eq!(sessions.destroy_all(&Visit::by_user(&"ada".to_owned())).await.unwrap(), 1);
+    assert_eq!(store.len().await.unwrap(), 0);
+}

@@ -16,8 +16,6 @@ use session_tests::database::run;
 
 session_tests::main! {
     [] sqlite_keeps_the_contract,
-    [] sqlite_loses_no_update,
-    [] sqlite_stays_destroyed,
     [] sqlite_has_one_winner,
     [] sqlite_survives_dropped_futures,
     [] sqlite_migrates_at_once,
@@ -25,8 +23,6 @@ session_tests::main! {
     [] sqlite_survives_a_restart,
     [] sqlite_waits_for_a_lock,
     [Postgres] postgres_keeps_the_contract,
-    [Postgres] postgres_loses_no_update,
-    [Postgres] postgres_stays_destroyed,
     [Postgres] postgres_has_one_winner,
     [Postgres] postgres_survives_dropped_futures,
     [Postgres] postgres_migrates_at_once,
@@ -39,8 +35,6 @@ session_tests::main! {
     [Postgres] postgres_notices_writes_of_node,
     [Postgres] postgres_migrates_without_rights,
     [Mysql] mysql_keeps_the_contract,
-    [Mysql] mysql_loses_no_update,
-    [Mysql] mysql_stays_destroyed,
     [Mysql] mysql_has_one_winner,
     [Mysql] mysql_survives_dropped_futures,
     [Mysql] mysql_migrates_at_once,
@@ -59,8 +53,6 @@ macro_rules! tests {
 
 tests! {
     sqlite_keeps_the_contract => contract::keeps_the_contract(Sqlite),
-    sqlite_loses_no_update => contract::loses_no_update(Sqlite),
-    sqlite_stays_destroyed => contract::stays_destroyed(Sqlite),
     sqlite_has_one_winner => contract::has_one_winner(Sqlite),
     sqlite_survives_dropped_futures => contract::survives_dropped_futures(Sqlite),
     sqlite_migrates_at_once => contract::migrates_at_once(Sqlite),
@@ -68,8 +60,6 @@ tests! {
     sqlite_survives_a_restart => failures::sqlite_survives_a_restart(),
     sqlite_waits_for_a_lock => failures::sqlite_waits_for_a_lock(),
     postgres_keeps_the_contract => contract::keeps_the_contract(Postgres),
-    postgres_loses_no_update => contract::loses_no_update(Postgres),
-    postgres_stays_destroyed => contract::stays_destroyed(Postgres),
     postgres_has_one_winner => contract::has_one_winner(Postgres),
     postgres_survives_dropped_futures => contract::survives_dropped_futures(Postgres),
     postgres_migrates_at_once => contract::migrates_at_once(Postgres),
@@ -81,8 +71,6 @@ tests! {
     postgres_notices_writes_of_node => node::writes_of_node_are_noticed(),
     postgres_migrates_without_rights => node::migrating_needs_no_rights_when_nothing_is_to_do(),
     mysql_keeps_the_contract => contract::keeps_the_contract(Mysql),
-    mysql_loses_no_update => contract::loses_no_update(Mysql),
-    mysql_stays_destroyed => contract::stays_destroyed(Mysql),
     mysql_has_one_winner => contract::has_one_winner(Mysql),
     mysql_survives_dropped_futures => contract::survives_dropped_futures(Mysql),
     mysql_migrates_at_once => contract::migrates_at_once(Mysql),

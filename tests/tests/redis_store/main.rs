@@ -24,8 +24,8 @@ use cluster::{
 use commands::{commands_are_as_few_as_promised, scripts_that_the_server_lost_come_back};
 use contract::{
     a_load_that_is_dropped_leaves_the_right_expiry, a_lost_reply_is_recognised, a_value_of_another_type_is_an_error,
-    all_sessions_are_listed_page_by_page, destroyed_stays_destroyed, dropped_operations_leave_the_connection_usable,
-    no_update_is_lost, the_contract_holds, the_expiry_is_what_it_should_be,
+    all_sessions_are_listed_page_by_page, dropped_operations_leave_the_connection_usable, the_contract_holds,
+    the_expiry_is_what_it_should_be,
 };
 use index::{entries_are_there_before_their_session, sessions_are_found_by_their_keys, the_index_is_cleaned};
 use node::{node_and_rust_share_a_visit, vectors_are_read_and_written, what_node_writes_is_a_conflict};
@@ -38,8 +38,6 @@ session_tests::main! {
     [Redis] the_contract_holds,
     [Redis] the_expiry_is_what_it_should_be,
     [Redis] all_sessions_are_listed_page_by_page,
-    [Redis] no_update_is_lost,
-    [Redis] destroyed_stays_destroyed,
     [Redis] a_lost_reply_is_recognised,
     [Redis] a_value_of_another_type_is_an_error,
     [Redis] a_load_that_is_dropped_leaves_the_right_expiry,

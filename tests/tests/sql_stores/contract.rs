@@ -1,7 +1,6 @@
 //! The contract, and what is said beyond it, on each database.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use session::store::{Created, IndexKey, Loaded, Page, Record, Renamed, Renewal, Revision, Updated};
@@ -275,87 +274,6 @@ async fn pages(store: &dyn Store) {
         assert_eq!((listed.len(), rounds), (25, 3));
     }
     store.clear().await.unwrap();
-}
-
-/// 64 tasks add one to a number, a hundred times each.
-pub(crate) async fn loses_no_update(kind: Kind) {
-    let database = Database::new(kind).await;
-    let stores = [database.store().await.shared(), database.store().await.shared()];
-    create(&*stores[0], "n", record("0"), ahead(600_000)).await;
-    let mut tasks = JoinSet::new();
-    for task in 0..64_usize {
-        let store = Arc::clone(&stores[task % 2]);
-        tasks.spawn(async move {
-            let mut stored = load(&*store, "n").await.unwrap();
-            for _ in 0..100 {
-                let mut tries = 0;
-                loop {
-                    let number: u64 = text(&stored).parse().unwrap();
-                    let next = record(&(number + 1).to_string());
-                    match store.update(&id("n"), stored.revision, next.clone(), ahead(600_000)).await.unwrap() {
-                        Updated::Replaced(revision) => {
-                            stored = Loaded { record: next, revision, expires: stored.expires };
-                            break;
-                        }
-                        Updated::Conflict(theirs) => stored = theirs,
-                        Updated::Gone => panic!("gone"),
-                    }
-                    tries += 1;
-                    sleep(Duration::from_millis((task as u64 * 7 + tries * 13) % 90)).await;
-                }
-            }
-        });
-    }
-    tasks.join_all().await;
-    assert_eq!(text(&load(&*stores[0], "n").await.unwrap()), "6400");
-}
-
-/// Whatever races with a destruction, the session is gone afterwards.
-pub(crate) async fn stays_destroyed(kind: Kind) {
-    const ROUNDS: u64 = 2000;
-    let database = Database::new(kind).await;
-    let store = database.store().await.shared();
-    let next = Arc::new(AtomicU64::new(0));
-    let racer = |store: Arc<dyn Store>, next: Arc<AtomicU64>| async move {
-        let renewal = Renewal { ttl: HOUR, usual: HOUR, after: Duration::ZERO };
-        loop {
-            let round = next.fetch_add(1, Ordering::Relaxed);
-            if round >= ROUNDS {
-                return;
-            }
-            let name = format!("round {round}");
-            let of_user = |json: &str| match round % 3 {
-                0 => record(json).with_index([IndexKey::new("user", b"1")]),
-                _ => record(json),
-            };
-            let revision = create(&*store, &name, of_user("1"), ahead(60_000)).await;
-            let (id, other) = (id(&name), id(&format!("{name} renamed")));
-            let (updated, touched, loaded, destroyed) = tokio::join!(
-                store.update(&id, revision, of_user("2"), ahead(60_000)),
-                store.touch(&id, ahead(90_000)),
-                store.load(&id, Some(renewal)),
-                store.destroy(&id),
-            );
-            assert!(updated.is_ok() && touched.is_ok() && loaded.is_ok() && destroyed.is_ok());
-            assert!(store.load(&id, None).await.unwrap().is_none());
-            let revision = create(&*store, &name, of_user("1"), ahead(60_000)).await;
-            let (renamed, updated, destroyed) = tokio::join!(
-                store.rename(&id, revision, &other, of_user("2"), ahead(60_000)),
-                store.update(&id, revision, of_user("3"), ahead(60_000)),
-                store.destroy(&id),
-            );
-            assert!(updated.is_ok() && destroyed.is_ok(), "{updated:?} {destroyed:?}");
-            let is_stored = matches!(renamed.unwrap(), Renamed::Stored(_));
-            assert!(store.load(&id, None).await.unwrap().is_none());
-            assert_eq!(store.load(&other, None).await.unwrap().is_some(), is_stored);
-            store.destroy(&other).await.unwrap();
-        }
-    };
-    let mut tasks = JoinSet::new();
-    (0..6).for_each(|_| drop(tasks.spawn(racer(Arc::clone(&store), Arc::clone(&next)))));
-    tasks.join_all().await;
-    assert_eq!(store.len().await.unwrap(), 0);
-    assert!(store.find(&IndexKey::new("user", b"1"), None, 10).await.unwrap().sessions.is_empty());
 }
 
 /// Of those that create or rename to one id at the same time, one succeeds.
