@@ -23,7 +23,9 @@ use crate::error::StoreError;
 /// ```
 ///
 /// Its writers take turns, within this store and its clones; other processes wait up to the busy timeout. A pool of the
-/// application's own has foreign keys switched on, as sqlx does by itself; WAL mode is advised.
+/// application's own has foreign keys switched on, as sqlx does by itself; WAL mode is advised. An operation that is given
+/// up while it waits for another process's lock keeps its connection until the busy timeout ends: one shorter than
+/// [`Options::store_timeout`](crate::Options::store_timeout) leaves the other connections to readers.
 ///
 /// # Schema
 ///
