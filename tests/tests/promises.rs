@@ -16,7 +16,7 @@ use session_tests::requirements::{Test, run};
 fn main() -> ExitCode {
     let mut tests = Vec::new();
     for backend in Backend::ALL {
-        let rounds = if backend == Backend::Memory { Rounds::All } else { Rounds::For(Duration::from_secs(2)) };
+        let rounds = if backend == Backend::Memory { Rounds::All } else { Rounds::For(Duration::from_secs(1)) };
         tests.push(test(backend, "no_update_is_lost", no_update_is_lost));
         tests.push(test(backend, "own_fields_all_survive", own_fields_all_survive));
         tests.push(match backend {
