@@ -63,7 +63,8 @@ impl Backend {
                 Self::Memory => return play_on(Arc::new(MemoryStore::new()), test).await,
                 Self::Redis => {
                     let url = shared_url().expect("a server");
-                    let store = RedisStore::connect(url).await.expect("it answers").prefix(random_prefix());
+                    let keys = RedisKeys { url, prefix: random_prefix() };
+                    let store = RedisStore::connect(&keys.url).await.expect("it answers").prefix(&keys.prefix);
                     return play_on(Arc::new(store), test).await;
                 }
                 Self::RedisCluster => {
@@ -87,6 +88,39 @@ impl Backend {
 #[must_use]
 pub fn random_prefix() -> String {
     format!("session-test-{}:", SessionId::random().expect("random bytes").as_str())
+}
+
+/// The keys of a test on a server that others use, which are removed with the value: those of the index, too.
+struct RedisKeys {
+    url: String,
+    prefix: String,
+}
+
+impl RedisKeys {
+    fn remove(&self) -> ::redis::RedisResult<()> {
+        let mut connection = ::redis::Client::open(self.url.as_str())?.get_connection()?;
+        let (pattern, mut cursor) = (format!("{}*", self.prefix.trim_end_matches(':')), 0);
+        loop {
+            let mut scan = ::redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
+            let (next, keys): (u64, Vec<Vec<u8>>) = scan.query(&mut connection)?;
+            if !keys.is_empty() {
+                ::redis::cmd("UNLINK").arg(keys).exec(&mut connection)?;
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+}
+
+impl Drop for RedisKeys {
+    fn drop(&mut self) {
+        let removed = self.remove();
+        // A test that fails for a reason of its own says that one.
+        assert!(removed.is_ok() || std::thread::panicking(), "the keys could not be removed: {removed:?}");
+    }
 }
 
 async fn play_on<F>(store: Arc<dyn Store>, test: impl FnOnce(Arc<dyn Store>) -> F)

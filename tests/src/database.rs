@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use session::{MySqlStore, PostgresStore, SessionId, SqliteStore, Store};
@@ -100,21 +100,29 @@ impl Database {
         store
     }
 
-    /// Runs statements on the server, outside the database.
+    /// Runs statements on the server, outside the database; again for a while if it refuses, as a busy server does.
     ///
     /// # Panics
     /// If they fail.
     pub async fn administer(&self, sql: &str) {
+        let begin = Instant::now();
+        while let Err(error) = self.try_to_administer(sql).await {
+            assert!(begin.elapsed() < Duration::from_secs(20), "`{sql}` failed: {error}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn try_to_administer(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(sql);
         match self.kind {
-            Kind::Sqlite => {}
+            Kind::Sqlite => Ok(()),
             Kind::Postgres => {
-                let mut connection = sqlx::PgConnection::connect(&self.server).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                let mut connection = sqlx::PgConnection::connect(&self.server).await?;
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
             Kind::Mysql => {
-                let mut connection = sqlx::MySqlConnection::connect(&self.server).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                let mut connection = sqlx::MySqlConnection::connect(&self.server).await?;
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
         }
     }
@@ -130,15 +138,17 @@ impl Database {
             Kind::Sqlite => ["", "-wal", "-shm"].iter().for_each(|end| {
                 let _ = fs::remove_file(file(&format!("{}{end}", self.name)));
             }),
-            Kind::Postgres => self.administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await,
-            Kind::Mysql => self.administer(&format!("DROP DATABASE {}", self.name)).await,
+            Kind::Postgres => self.administer(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await,
+            Kind::Mysql => self.administer(&format!("DROP DATABASE IF EXISTS {}", self.name)).await,
         }
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        thread::scope(|scope| scope.spawn(|| run(self.remove())).join().unwrap());
+        let removed = thread::scope(|scope| scope.spawn(|| run(self.remove())).join());
+        // A test that fails for a reason of its own says that one.
+        assert!(removed.is_ok() || thread::panicking(), "the database could not be removed");
     }
 }
 
