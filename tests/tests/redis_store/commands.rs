@@ -54,7 +54,7 @@ pub(crate) fn commands_are_as_few_as_promised() {
             store.rename(&id("a"), theirs.revision, &id("b"), views(4), after(HOUR)),
             "evalsha": 1, "get": 1, "exists": 1, "set": 1, "del": 1
         );
-        costs!(store.destroy(&id("b")), "unlink": 1);
+        costs!(store.destroy(&id("b")), "evalsha": 1, "hget": 1, "unlink": 1);
         // A life that is not the usual one costs one more.
         costs!(store.load(&id("short"), Some(renewal(DAY))), "getex": 1, "evalsha": 1, "get": 1, "pexpire": 1);
         let usual = Renewal { usual: std::time::Duration::from_secs(60), ..renewal(DAY) };
@@ -62,14 +62,23 @@ pub(crate) fn commands_are_as_few_as_promised() {
         // So does an index key; the first one of its kind is planned to be cleaned. Sets of the index are looked
         // through at the first such write of a process, and then once a minute.
         let keyed = || views(1).with_index([IndexKey::new("user", b"7")]);
-        created(&store, "indexed", keyed()).await;
+        let revision = created(&store, "indexed", keyed()).await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         counted(&mut raw).await;
         costs!(
             store.create(&id("another"), keyed(), after(HOUR)),
-            "set": 1, "evalsha": 1, "zadd": 1, "pttl": 1, "zcard": 1, "pexpire": 1
+            "evalsha": 2, "zadd": 1, "pttl": 1, "zcard": 1, "pexpire": 2, "set": 1, "hget": 1, "hset": 1
         );
-        costs!(store.create(&id("keyless"), views(1).with_index([]), after(HOUR)), "set": 1);
+        // No key costs nothing more; one that is taken away costs two more.
+        let keyless = || views(1).with_index([]);
+        let expected = created(&store, "keyless", keyless()).await;
+        counted(&mut raw).await;
+        costs!(store.update(&id("keyless"), expected, keyless(), after(HOUR)), "evalsha": 1, "get": 1, "set": 1, "hget": 1);
+        let updated = costs!(
+            store.update(&id("indexed"), revision, keyless(), after(HOUR)),
+            "evalsha": 2, "get": 1, "set": 1, "hget": 1, "hset": 1, "zadd": 2, "pttl": 1, "zcard": 1, "pexpire": 1
+        );
+        assert!(matches!(updated, Updated::Replaced(_)));
     });
 }
 

@@ -1,7 +1,7 @@
 //! Sessions are found by their index keys.
 
 use redis::cmd;
-use session::store::{IndexKey, Record, RedisServer, Renamed, Updated};
+use session::store::{IndexKey, Record, RedisServer, Renamed, Revision, Updated};
 use session::{RedisStore, Store, Timestamp};
 
 use crate::support::{DAY, HOUR, Scene, after, created, id, loaded, raw, renewal, views};
@@ -89,6 +89,57 @@ pub(crate) fn entries_are_there_before_their_session() {
     });
 }
 
+/// Whatever an entry outlived: it is not found by, is looked at soon, and is gone a minute later, when somebody looks.
+pub(crate) fn entries_that_are_over_are_dropped() {
+    Scene::play("over", async |mut scene| {
+        let store = scene.store.clone();
+        let set = scene.index_set(&key("ada"));
+        for way in ["updated", "updated to none", "destroyed", "renamed", "refused", "never stored"] {
+            let (id, stays) = (id(way), id("stays"));
+            let revision = match way {
+                "refused" | "never stored" => Revision::from([7; 32]),
+                _ => created(&store, way, of_user("ada")).await,
+            };
+            match way {
+                "updated" => drop(store.update(&id, revision, of_user("bob"), after(HOUR)).await.unwrap()),
+                "updated to none" => {
+                    drop(store.update(&id, revision, views(1).with_index([]), after(HOUR)).await.unwrap())
+                }
+                "destroyed" => store.destroy(&id).await.unwrap(),
+                "renamed" => drop(store.rename(&id, revision, &stays, of_user("eve"), after(HOUR)).await.unwrap()),
+                "refused" => {
+                    created(&store, way, of_user("bob")).await;
+                    drop(store.update(&id, revision, of_user("ada"), after(HOUR)).await.unwrap());
+                }
+                _ => {
+                    drop(store.update(&id, revision, of_user("ada"), after(HOUR)).await.unwrap());
+                    created(&store, way, views(1).with_index([])).await;
+                }
+            }
+            assert_eq!(found(&store, &key("ada")).await, Vec::<String>::new(), "{way}");
+            let score: f64 = cmd("ZSCORE").arg(&set).arg(way).query_async(&mut scene.raw).await.unwrap();
+            assert!(score <= Timestamp::now().as_millis() as f64, "{way}: the entry has its time");
+            let old = Timestamp::now().as_millis() - 61_000;
+            cmd("ZADD").arg(&set).arg(old).arg(way).exec_async(&mut scene.raw).await.unwrap();
+            assert_eq!(found(&store, &key("ada")).await, Vec::<String>::new(), "{way}");
+            let left: i64 = cmd("ZCARD").arg(&set).query_async(&mut scene.raw).await.unwrap();
+            assert_eq!(left, 0, "{way}");
+            store.destroy(&stays).await.unwrap();
+        }
+        // What Node writes says nothing about keys.
+        created(&store, "node", of_user("ada")).await;
+        scene.node_writes("node", r#"{"cookie":{"originalMaxAge":null},"views":2}"#).await;
+        assert_eq!(found(&store, &key("ada")).await, ["node"]);
+        // Nobody is left out when the list has ended before its session.
+        let list = format!("{}-index:{{{}}}", scene.prefix.trim_end_matches(':'), scene.key("node"));
+        let life = scene.pttl(&list).await;
+        assert!(life > 3_600_000, "nothing stays for ever: {life}");
+        let removed: i64 = cmd("DEL").arg(&list).query_async(&mut scene.raw).await.unwrap();
+        assert_eq!(removed, 1);
+        assert_eq!(found(&store, &key("ada")).await, ["node"]);
+    });
+}
+
 pub(crate) fn the_index_is_cleaned() {
     Scene::play("sweep", async |mut scene| {
         let store = scene.store.clone();
@@ -97,13 +148,16 @@ pub(crate) fn the_index_is_cleaned() {
         for name in ["lives", "gone", "coming"] {
             created(&store, name, of_user("ada")).await;
         }
+        let revision = created(&store, "eve's", of_user("ada")).await;
+        store.update(&id("eve's"), revision, of_user("eve"), after(HOUR)).await.unwrap();
         created(&store, "alone", of_user("bob")).await;
         for name in ["gone", "coming", "alone"] {
             store.destroy(&id(name)).await.unwrap();
         }
         // Two hours later: the session that lives was renewed meanwhile, and its entry was not.
         let old = Timestamp::now().as_millis() - 7_200_000;
-        let age = [(&set, "lives"), (&set, "gone"), (&scene.index_set(&key("bob")), "alone")].map(|(set, name)| {
+        let bobs = scene.index_set(&key("bob"));
+        let age = [(&set, "lives"), (&set, "gone"), (&set, "eve's"), (&bobs, "alone")].map(|(set, name)| {
             let mut age = cmd("ZADD");
             age.arg(set).arg(old).arg(name);
             age

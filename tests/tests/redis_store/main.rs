@@ -27,7 +27,10 @@ use contract::{
     all_sessions_are_listed_page_by_page, dropped_operations_leave_the_connection_usable, the_contract_holds,
     the_expiry_is_what_it_should_be,
 };
-use index::{entries_are_there_before_their_session, sessions_are_found_by_their_keys, the_index_is_cleaned};
+use index::{
+    entries_are_there_before_their_session, entries_that_are_over_are_dropped, sessions_are_found_by_their_keys,
+    the_index_is_cleaned,
+};
 use node::{node_and_rust_share_a_visit, vectors_are_read_and_written, what_node_writes_is_a_conflict};
 use outages::{
     a_full_server_refuses_new_sessions_and_shows_old_ones, a_replica_refuses, a_server_that_comes_back_is_used_again,
@@ -47,6 +50,7 @@ session_tests::main! {
     [Redis] node_and_rust_share_a_visit,
     [Redis] sessions_are_found_by_their_keys,
     [Redis] entries_are_there_before_their_session,
+    [Redis] entries_that_are_over_are_dropped,
     [Redis] the_index_is_cleaned,
     [RedisServer] commands_are_as_few_as_promised,
     [RedisServer] scripts_that_the_server_lost_come_back,
