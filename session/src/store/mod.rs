@@ -60,7 +60,8 @@ pub trait Store: Send + Sync + 'static {
     /// The record of `id`, with its revision and expiry; none if there is none or it has expired.
     ///
     /// With `renewal`, the expiry is moved as [`Renewal::expires`] says, in the same round trip where the server can do
-    /// it. A record that can't be renewed any more is none.
+    /// it. It is either what it was or the renewed one, never something between. A record that can't be renewed any more
+    /// is none.
     fn load<'a>(&'a self, id: &'a SessionId, renewal: Option<Renewal>) -> StoreFuture<'a, Option<Loaded>>;
 
     /// Stores a new record. An `id` that has a living record is left as it is and reported as [`Created::Taken`].
@@ -95,8 +96,11 @@ pub trait Store: Send + Sync + 'static {
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, ()>;
 
     /// Some of the living sessions, in an order of the store's own: from the beginning, or those after a page. About
-    /// `limit` of them, where zero counts as one; a page can be empty and not the last one. Sessions that come and go
-    /// meanwhile may be missed; those that stay are listed once.
+    /// `limit` of them, where zero counts as one; a page can be empty and not the last one. Sessions that come, go or
+    /// change their id meanwhile may be missed.
+    ///
+    /// Those that stay are listed at least once: a page has no session twice, but a later page may have it again, as it
+    /// happens with servers that rearrange what they list. Who counts or collects sessions has to know them by their id.
     fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page>;
 
     /// Some of the living sessions that were stored with `key` in their record's [index](Record::index), as
@@ -106,7 +110,7 @@ pub trait Store: Send + Sync + 'static {
     /// one without an index: who asks looks at the record.
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page>;
 
-    /// The number of living sessions.
+    /// The number of living sessions: each counts once.
     fn len(&self) -> StoreFuture<'_, usize>;
 
     /// Removes all sessions.
@@ -174,14 +178,15 @@ pub struct Renewal {
     /// The life that most records of the layer ask for, for servers that have to be told before they show the record:
     /// where [`expires`](Self::expires) then says otherwise, the expiry is corrected.
     pub usual: Duration,
-    /// The expiry is left alone as long as it would move by less than this, or than a tenth of the record's life if that
-    /// is shorter, so that a store doesn't write at every read. Zero: it always moves.
+    /// The expiry may be left alone as long as it would move by less than this, or than a tenth of the record's life if
+    /// that is shorter, so that a store needs no write at every read. A store that moves it for the price of a read may
+    /// do so always. Zero: it always moves.
     pub after: Duration,
 }
 
 impl Renewal {
     /// The expiry that a record of this [`max_age`](Record::max_age) gets at the moment `now`: none if it stays what it
-    /// is.
+    /// is. A store for which [`after`](Self::after) is of no use asks with a zero there.
     #[must_use]
     pub fn expires(&self, max_age: Option<Duration>, now: Timestamp, current: Timestamp) -> Option<Timestamp> {
         let life = max_age.unwrap_or(self.ttl);

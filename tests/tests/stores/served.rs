@@ -1,4 +1,5 @@
-//! A store as a server may be: its answers take a while, its revisions are digests, its clock counts whole seconds.
+//! A store as a server may be: its answers take a while, its revisions are digests, its clock counts whole seconds, its
+//! pages show sessions again.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -25,23 +26,39 @@ fn rounded_up(expires: Timestamp) -> Timestamp {
     Timestamp::from_millis(expires.as_millis().saturating_add(999).div_euclid(1000) * 1000)
 }
 
-/// A page may be empty and not the last: each full one is followed by such a one.
-fn with_empty_pages(after: Option<Cursor>) -> Result<Option<Cursor>, Page> {
-    match after {
-        Some(cursor) => match cursor.as_str().strip_prefix("empty ") {
-            Some(rest) => Err(Page { sessions: Vec::new(), next: Some(Cursor::new(rest)) }),
-            None => Ok(Some(cursor)),
-        },
-        None => Ok(None),
-    }
+/// Each page that is not the last one is followed by one with its first session again, or none if it is gone.
+fn shown(page: Page) -> Page {
+    let first = page.sessions.first().map_or("", |(id, _)| id.as_str());
+    let next = page.next.map(|next| Cursor::new(format!("again {} {first}{}", first.len(), next.as_str())));
+    let sessions = page.sessions.into_iter().map(|(id, loaded)| (id, digested(loaded))).collect();
+    Page { sessions, next }
 }
 
-fn shown(page: Page) -> Page {
-    let sessions = page.sessions.into_iter().map(|(id, loaded)| (id, digested(loaded))).collect();
-    Page { sessions, next: page.next.map(|next| Cursor::new(format!("empty {}", next.as_str()))) }
+/// The session that a page shows again, and where the next one begins.
+fn again(after: Option<&Cursor>) -> Option<(&str, Cursor)> {
+    let (length, rest) = after?.as_str().strip_prefix("again ")?.split_once(' ')?;
+    let (id, next) = rest.split_at_checked(length.parse().ok()?)?;
+    Some((id, Cursor::new(next)))
 }
 
 impl Served {
+    async fn page(&self, key: Option<&IndexKey>, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        if let Some((id, next)) = again(after.as_ref()) {
+            let found = match SessionId::new(id) {
+                Ok(id) => self.0.load(&id, None).await?.map(|loaded| (id, digested(loaded))),
+                Err(_) => None,
+            };
+            let is_wanted = |(_, loaded): &(SessionId, Loaded)| {
+                key.is_none_or(|key| loaded.record.index().unwrap_or_default().contains(key))
+            };
+            return Ok(Page { sessions: found.filter(is_wanted).into_iter().collect(), next: Some(next) });
+        }
+        match key {
+            None => self.0.all(after, limit).await.map(shown),
+            Some(key) => self.0.find(key, after, limit).await.map(shown),
+        }
+    }
+
     async fn renewed(&self, id: &SessionId, renewal: Renewal) -> Result<Option<Loaded>, StoreError> {
         let Some(mut loaded) = self.0.load(id, None).await? else { return Ok(None) };
         if let Some(expires) = renewal.expires(loaded.record.max_age(), Timestamp::now(), loaded.expires) {
@@ -161,17 +178,11 @@ impl Store for Served {
     }
 
     fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
-        later!(match with_empty_pages(after) {
-            Ok(after) => self.0.all(after, limit).await.map(shown),
-            Err(page) => Ok(page),
-        })
+        later!(self.page(None, after, limit).await)
     }
 
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
-        later!(match with_empty_pages(after) {
-            Ok(after) => self.0.find(key, after, limit).await.map(shown),
-            Err(page) => Ok(page),
-        })
+        later!(self.page(Some(key), after, limit).await)
     }
 
     fn len(&self) -> StoreFuture<'_, usize> {

@@ -41,7 +41,9 @@
 //!
 //! - An expiry may be kept in whole seconds, rounded up. Up to 100 ms are the difference of clocks, either way.
 //! - A revision may be a digest: it changes when a record is replaced by another text, not when by the same.
-//! - A page may have up to ten times as many sessions as were asked for, and may be empty.
+//! - A page may have up to ten times as many sessions as were asked for, and may be empty. A later page may have a session
+//!   again.
+//! - A renewal may move the expiry although it need not yet ([`Renewal::after`](crate::store::Renewal::after)).
 //! - An id with a NUL may be refused with an error. It is never cut.
 
 /// Ends a case unless the condition holds.

@@ -196,16 +196,16 @@ impl Probe {
         Ok(ids)
     }
 
-    /// All pages of a listing, to its end.
+    /// All pages of a listing, to its end. A session that is on several is as the last of them says.
     pub(super) async fn listed(&self, key: Option<&IndexKey>, limit: usize) -> Checked<BTreeMap<SessionId, Loaded>> {
         let mut listed = BTreeMap::new();
         let mut after = None;
         for _ in 0..MANY_PAGES {
             let page = self.page(key, after, limit).await?;
-            for (id, loaded) in page.sessions {
-                let twice = listed.insert(id, loaded).is_some();
-                ensure!(!twice, "a session is listed twice in pages of {limit}");
-            }
+            let length = page.sessions.len();
+            let sessions: BTreeMap<_, _> = page.sessions.into_iter().collect();
+            ensure!(sessions.len() == length, "a page of {limit} has a session twice");
+            listed.extend(sessions);
             // A cursor outlives the handle, and the process, that it came from.
             after = page.next.map(|cursor| Cursor::new(cursor.as_str()));
             if after.is_none() {

@@ -4,7 +4,7 @@ use super::case::{Checked, Failure};
 use super::probe::{Probe, both, together};
 use super::sample::{HOUR, MINUTE, id, indexed, key, number_in, record, renewal, same_text, within};
 use crate::id::SessionId;
-use crate::store::{Created, Renamed, Revision, Updated};
+use crate::store::{Created, IndexKey, Renamed, Revision, Updated};
 
 const TASKS: u64 = 16;
 const ROUNDS: u64 = 20;
@@ -24,6 +24,7 @@ cases! {
         of_many_renames_of_one_record_one_wins,
         of_many_renames_to_one_id_one_wins,
         of_updates_end_with_the_keys_of_the_last,
+        of_all_writes_leave_nothing_of_a_key_that_is_destroyed,
     ]
 }
 
@@ -318,4 +319,62 @@ async fn of_updates_end_with_the_keys_of_the_last(store: Probe) -> Checked {
         }
     }
     Ok(())
+}
+
+/// Logging out everywhere: requests that loaded a session before go on with it, and one destroys all that it finds.
+async fn of_all_writes_leave_nothing_of_a_key_that_is_destroyed(store: Probe) -> Checked {
+    const SESSIONS: u64 = 10;
+    for round in 0..ROUNDS / 4 {
+        let key = key()?;
+        let mut sessions = Vec::new();
+        for number in 0..SESSIONS {
+            let id = id()?;
+            let revision = store.stored(&id, &indexed(number, &[&key]), within(HOUR)).await?;
+            sessions.push((id, revision));
+        }
+        let requests = sessions.iter().flat_map(|session| (0..TASKS).map(move |number| (session.clone(), number)));
+        let requests: Vec<_> =
+            requests.map(|(session, number)| request(store.clone(), session, key.clone(), number)).collect();
+        let destroying = destroy_all(store.clone(), key.clone());
+        let (seen, ()) = both(round, together(requests), destroying).await?;
+        // A session that changed its id in between is found now: whatever lives has its key.
+        destroy_all(store.clone(), key.clone()).await?;
+        for id in seen.into_iter().flatten().chain(sessions.into_iter().map(|(id, _)| id)) {
+            store.is_none(&id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A request that loaded the session, and the new id that it may have given it.
+async fn request(
+    store: Probe,
+    (id, revision): (SessionId, Revision),
+    key: IndexKey,
+    number: u64,
+) -> Checked<Option<SessionId>> {
+    let mine = indexed(number, &[&key]);
+    match number % 4 {
+        0 => drop(store.update(&id, revision, &mine, within(HOUR)).await?),
+        1 => drop(store.touch(&id, within(HOUR)).await?),
+        2 => drop(store.renew(&id, renewal(HOUR)).await?),
+        _ => {
+            let new = super::sample::id()?;
+            store.rename((&id, revision), &new, &mine, within(HOUR)).await?;
+            return Ok(Some(new));
+        }
+    }
+    Ok(None)
+}
+
+async fn destroy_all(store: Probe, key: IndexKey) -> Checked {
+    loop {
+        let found = store.listed(Some(&key), 100).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        for id in found.keys() {
+            store.destroy(id).await?;
+        }
+    }
 }

@@ -188,9 +188,15 @@ renews_as!(RenewalOnlyLengthens, |renewal, loaded| {
     let renewed = renewal.expires(loaded.record.max_age(), Timestamp::now(), loaded.expires);
     renewed.filter(|renewed| *renewed > loaded.expires)
 });
-renews_as!(RenewalDoesNotWait, |renewal, loaded| {
-    let renewal = Renewal { after: Duration::ZERO, ..renewal };
-    renewal.expires(loaded.record.max_age(), Timestamp::now(), loaded.expires)
+renews_as!(RenewalWaitsForTheWholeTime, |renewal, loaded| {
+    let renewed = Renewal { after: Duration::ZERO, ..renewal };
+    let renewed = renewed.expires(loaded.record.max_age(), Timestamp::now(), loaded.expires)?;
+    let is_due = renewed <= loaded.expires || renewed.saturating_since(loaded.expires) >= renewal.after;
+    is_due.then_some(renewed)
+});
+renews_as!(RenewalMovesByTheLeast, |renewal, loaded| {
+    let renewed = renewal.expires(loaded.record.max_age(), Timestamp::now(), loaded.expires);
+    renewed.or_else(|| Some(loaded.expires.saturating_add(renewal.after)))
 });
 
 #[derive(Clone, Default)]

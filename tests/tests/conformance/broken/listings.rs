@@ -40,9 +40,21 @@ macro_rules! pages_as {
     };
 }
 
-pages_as!(PagesOverlap, |from, limit| from + (limit - 1).max(1));
 pages_as!(PagesSkip, |from, limit| from + limit + 1);
 pages_as!(CursorsAreNumbers, |from, limit| from.saturating_add(limit));
+
+#[derive(Clone, Default)]
+pub(crate) struct PagesRepeat;
+
+impl Flaw for PagesRepeat {
+    fn all<'a>(&'a self, store: &'a MemoryStore, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
+        StoreFuture::new(async move {
+            let mut page = store.all(after, limit).await?;
+            page.sessions.extend(page.sessions.first().cloned());
+            Ok(page)
+        })
+    }
+}
 
 #[derive(Clone, Default)]
 pub(crate) struct PagesWithoutLimit;
