@@ -1,5 +1,6 @@
 //! Sessions, one after the other.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use crate::record::Decoded;
 use crate::store::{Cursor, Loaded};
 use crate::timestamp::Timestamp;
 
-/// Sessions, loaded page by page as they are asked for. Each is as it was when its page was loaded; those that come or
-/// go meanwhile may be missed.
+/// Sessions, loaded page by page as they are asked for. Each is as it was when its page was loaded; those that come, go or
+/// change their id meanwhile may be missed.
 ///
 /// ```
 /// # use session::{Session, SessionError, Sessions};
@@ -37,11 +38,13 @@ pub struct Listing<T> {
     /// Where the next page begins; the outer option is none after the last page.
     next: Option<Option<Cursor>>,
     page: vec::IntoIter<(SessionId, Loaded)>,
+    /// Those that were found by the index: a store may list them again.
+    found: HashSet<SessionId>,
 }
 
 impl<T: SessionData> Listing<T> {
     pub(super) fn new(sessions: Sessions<T>, index: Option<Index<T>>) -> Self {
-        Self { sessions, index, page_size: PAGE, next: Some(None), page: Vec::new().into_iter() }
+        Self { sessions, index, page_size: PAGE, next: Some(None), page: Vec::new().into_iter(), found: HashSet::new() }
     }
 
     /// How many sessions are loaded at a time. Default: 256.
@@ -51,7 +54,7 @@ impl<T: SessionData> Listing<T> {
         self
     }
 
-    /// Goes on where another listing was: from its [`cursor`](Self::cursor).
+    /// Goes on where another listing was: from its [`cursor`](Self::cursor). What that one has shown may come again.
     #[must_use]
     pub fn resume_from(mut self, cursor: Cursor) -> Self {
         self.next = Some(Some(cursor));
@@ -71,6 +74,9 @@ impl<T: SessionData> Listing<T> {
     pub async fn next(&mut self) -> Result<Option<StoredSession<T>>, SessionError> {
         loop {
             for (key, loaded) in self.page.by_ref() {
+                if self.index.is_some() && !self.found.insert(key.clone()) {
+                    continue;
+                }
                 if let Some(session) = shown(&self.sessions, self.index.as_ref(), key, loaded)? {
                     return Ok(Some(session));
                 }

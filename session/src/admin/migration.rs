@@ -42,7 +42,7 @@ pub struct Migration<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MigrationProgress {
-    /// Sessions that were looked at.
+    /// Sessions that were looked at. One that the store lists again counts again; to look twice does no harm.
     pub seen: u64,
     /// Those of them that were brought to the present version.
     pub upgraded: u64,

@@ -24,6 +24,9 @@ pub use self::migration::{Migration, MigrationProgress};
 const PAGE: usize = 256;
 /// How often an index is looked through for sessions that moved while they were destroyed.
 const PASSES: u32 = 64;
+/// So many times in a row must nothing be found: a session that changes its id while it is looked for is missed once, and
+/// the requests that could change it again have the id that is gone.
+const EMPTY_PASSES: u32 = 2;
 
 /// All sessions of a layer: to count, list, find, destroy and migrate them. From
 /// [`SessionLayer::sessions`](crate::SessionLayer::sessions); cheap to clone, made for an application's state.
@@ -68,13 +71,15 @@ impl<T: SessionData> Sessions<T> {
         self.layer.len().await
     }
 
-    /// All living sessions, page by page.
+    /// All living sessions, page by page. Each comes once, or, with servers that rearrange what they list (Redis), now and
+    /// then again on a later page: [`StoredSession::key`] tells.
     #[must_use]
     pub fn all(&self) -> Listing<T> {
         Listing::new(self.clone(), None)
     }
 
-    /// The living sessions whose indexed field has a value, page by page: `sessions.find(Visit::by_user("ada"))`.
+    /// The living sessions whose indexed field has a value, page by page: `sessions.find(Visit::by_user("ada"))`. Each
+    /// comes once; their ids are kept in memory for that.
     #[must_use]
     pub fn find(&self, index: Index<T>) -> Listing<T> {
         Listing::new(self.clone(), Some(index))
@@ -143,7 +148,7 @@ impl<T: SessionData> Sessions<T> {
                 }
             }
             empty_passes = if destroyed == before { empty_passes + 1 } else { 0 };
-            if empty_passes == 2 {
+            if empty_passes == EMPTY_PASSES {
                 return Ok(destroyed);
             }
         }
