@@ -1,5 +1,6 @@
-//! What every store promises, and what a server adds to it.
+//! What a server adds to what every store promises.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,18 +10,13 @@ use session::store::{Created, IndexKey, Renamed, Revision, Updated};
 use session::{RedisStore, Store, Timestamp};
 
 use crate::support::{
-    DAY, HOUR, Lossy, Scene, after, close_to, created, id, listed, loaded, past, record, renewal, views, views_of,
+    DAY, HOUR, Lossy, Repeating, Scene, after, close_to, created, id, listed, loaded, past, record, renewal, views,
+    views_of,
 };
 
-pub(crate) fn the_contract_holds() {
-    Scene::play("contract", async |scene| {
-        // The conformance kit of `session::store` belongs here: it is given `scene.store`.
-        let store = &scene.store;
-        life_of_a_session(store).await;
-        store.clear().await.unwrap();
-        assert_eq!(store.len().await.unwrap(), 0);
-
-        // The answers of the newer protocol have other shapes.
+/// Its answers have other shapes. With the older one, the conformance kit holds, in the tests `stores`.
+pub(crate) fn the_newer_protocol_is_understood() {
+    Scene::play("resp3", async |scene| {
         let url = format!("{}/?protocol=resp3", session_tests::redis::shared_url().unwrap().trim_end_matches('/'));
         let store = RedisStore::connect(url).await.unwrap().prefix(&scene.prefix);
         life_of_a_session(&store).await;
@@ -149,6 +145,40 @@ pub(crate) fn all_sessions_are_listed_page_by_page() {
         let kept: i64 = cmd("EXISTS").arg(&lookalike).query_async(&mut scene.raw).await.unwrap();
         assert_eq!(kept, 1, "the prefix is no pattern");
         let _: i64 = cmd("DEL").arg(lookalike).query_async(&mut scene.raw).await.unwrap();
+    });
+}
+
+pub(crate) fn sessions_that_a_scan_repeats_are_counted_once() {
+    Scene::play("repeated", async |scene| {
+        let key = IndexKey::new("user", b"7");
+        let names: BTreeSet<_> = (0..300).map(|number| format!("{number:03}")).collect();
+        for name in &names {
+            created(&scene.store, name, views(1).with_index([key.clone()])).await;
+        }
+        let repeating = || RedisStore::new(Repeating::new(scene.raw.clone())).prefix(&scene.prefix);
+        assert_eq!(repeating().len().await.unwrap(), names.len());
+        for key in [None, Some(&key)] {
+            let store = repeating();
+            let (mut seen, mut shown, mut after) = (BTreeSet::new(), 0, None);
+            loop {
+                let page = match key {
+                    None => store.all(after, 50).await.unwrap(),
+                    Some(key) => store.find(key, after, 50).await.unwrap(),
+                };
+                let ids: BTreeSet<_> = page.sessions.iter().map(|(id, _)| id.as_str().to_owned()).collect();
+                assert_eq!(ids.len(), page.sessions.len(), "a page has a session twice");
+                shown += ids.len();
+                seen.extend(ids);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, names);
+            assert!(shown > names.len(), "the scan does repeat them");
+        }
+        repeating().clear().await.unwrap();
+        assert_eq!(scene.store.len().await.unwrap(), 0);
     });
 }
 

@@ -1,8 +1,8 @@
 //! What these tests share.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -169,6 +169,49 @@ impl ConnectionLike for Lossy {
                 return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
             }
             answer
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.inner.req_packed_commands(commands, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.inner.get_db()
+    }
+}
+
+/// A connection to a server that rearranges its keys: what one step of a scan shows, the next shows again.
+#[derive(Clone)]
+pub(crate) struct Repeating {
+    inner: MultiplexedConnection,
+    last: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Repeating {
+    pub(crate) fn new(inner: MultiplexedConnection) -> Self {
+        Self { inner, last: Arc::default() }
+    }
+}
+
+impl ConnectionLike for Repeating {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let mut answer = self.inner.req_packed_command(command).await?;
+            let packed = command.get_packed_command();
+            let is_scan = packed.windows(6).any(|part| part == b"SCAN\r\n");
+            if let (true, Value::Array(parts)) = (is_scan, &mut answer)
+                && let Some(Value::Array(shown)) = parts.last_mut()
+            {
+                let last = std::mem::replace(&mut *self.last.lock().unwrap(), shown.clone());
+                shown.extend(last);
+            }
+            Ok(answer)
         })
     }
 
