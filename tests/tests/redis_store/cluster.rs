@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use session::store::{RedisClusterStore, Updated};
+use session::store::{IndexKey, RedisClusterStore, Renamed, Updated};
 use session::{RedisStore, Store};
 use session_tests::redis::{RedisServer, cli, start_cluster, start_replica, wait_until};
 
+use crate::index::found;
 use crate::support::{HOUR, after, block_on, created, id, listed, loaded, renewal, views, views_of};
 
 async fn connect(servers: &[RedisServer]) -> RedisClusterStore {
@@ -25,6 +26,7 @@ pub(crate) fn a_cluster_does_all_that_one_server_does() {
         for name in &names {
             created(&store, name, views(1)).await;
         }
+        braces_in_keys_are_no_trouble(&store).await;
         for server in &servers {
             assert_ne!(cli(server.port(), &["DBSIZE"]).trim(), "0", "the sessions are spread");
         }
@@ -33,6 +35,28 @@ pub(crate) fn a_cluster_does_all_that_one_server_does() {
         store.clear().await.unwrap();
         assert_eq!(store.len().await.unwrap(), 0);
     });
+}
+
+/// What stands in braces decides on a key's slot, and a session's index keys are kept in the slot of the session.
+async fn braces_in_keys_are_no_trouble(store: &RedisClusterStore) {
+    let key = |user: &str| IndexKey::new("user", user.as_bytes());
+    for prefix in ["braces:", "{shop}:", "shop{:", "shop}:", "{}:"] {
+        let store = store.clone().prefix(prefix);
+        for name in ["plain", "a{b}c", "{b}", "a}b", "a{b", "{}", "}{", "{{a}}"] {
+            let revision = created(&store, name, views(1).with_index([key("ada")])).await;
+            let next = views(2).with_index([key("bob")]);
+            let updated = store.update(&id(name), revision, next.clone(), after(HOUR)).await.unwrap();
+            let Updated::Replaced(revision) = updated else { panic!("{prefix}{name}: {updated:?}") };
+            assert_eq!(found(&store, &key("bob")).await, [name], "{prefix}");
+            if prefix == "braces:" && !name.contains('}') {
+                assert!(found(&store, &key("ada")).await.is_empty(), "{name}");
+            }
+            let renamed = store.rename(&id(name), revision, &id("new"), next, after(HOUR)).await.unwrap();
+            assert!(matches!(renamed, Renamed::Stored(_)), "{prefix}{name}: {renamed:?}");
+            assert_eq!(found(&store, &key("bob")).await, ["new"], "{prefix}{name}");
+            store.destroy(&id("new")).await.unwrap();
+        }
+    }
 }
 
 /// What a task made of the counter: increments that were acknowledged, and those of which nothing is known.

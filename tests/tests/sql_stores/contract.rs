@@ -46,8 +46,6 @@ pub(crate) async fn keeps_the_contract(kind: Kind) {
     let any = database.store().await;
     let store = &*any.shared();
 
-    // The conformance kit of the library, once it is there, is to be called here: it takes `store`.
-
     single_operations(store).await;
     expired_is_none(store).await;
     renewal(store).await;

@@ -58,6 +58,10 @@ pub(crate) fn are_as_few_as_promised(kind: Kind) {
 
         let revision = create(&*store, "a", record("{}"), ahead(600_000)).await;
         took("create", 1).await;
+        let _ = store.create(&id("a"), record("{}"), ahead(600_000)).await.unwrap();
+        took("create, taken", 3).await;
+        let _ = store.load(&id("missing"), Some(renewal)).await.unwrap();
+        took("load, no record", 1).await;
         load(&*store, "a").await;
         took("load", 1).await;
         let _ = store.load(&id("a"), Some(renewal)).await.unwrap();
@@ -83,5 +87,13 @@ pub(crate) fn are_as_few_as_promised(kind: Kind) {
         took("update, the same key", 3 + commit).await;
         let _ = store.len().await.unwrap();
         took("len", 1).await;
+        let _ = store.all(None, 10).await.unwrap();
+        took("all", 1).await;
+        let _ = store.find(&IndexKey::new("user", b"1"), None, 10).await.unwrap();
+        took("find", 1).await;
+        store.destroy(&id("c")).await.unwrap();
+        took("destroy, one key", 1).await;
+        store.clear().await.unwrap();
+        took("clear", 1).await;
     });
 }

@@ -45,7 +45,7 @@ use crate::timestamp::Timestamp;
 /// | operation | statements |
 /// |---|---|
 /// | `load` | one; where a renewal is due, PostgreSQL does it in the same statement, the others in a second one |
-/// | `create`, `update`, `rename` | one; a second one says why there was nothing to do |
+/// | `create`, `update`, `rename` | one; where there was nothing to do, up to two more tell why |
 /// | the same, of a record with [index keys](Record::index) | a transaction: these, one for all keys, one a change |
 /// | `touch`, `destroy`, `all`, `find`, `len`, `clear` | one |
 ///
