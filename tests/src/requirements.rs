@@ -47,7 +47,9 @@ impl Requirement {
         }
     }
 
-    fn is_met(self) -> bool {
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_met(self) -> bool {
         static MET: [OnceLock<bool>; 7] = [const { OnceLock::new() }; 7];
         *MET[self as usize].get_or_init(|| self.look())
     }

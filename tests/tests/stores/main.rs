@@ -30,12 +30,12 @@ fn main() -> ExitCode {
         kit("sqlite_memory", &[], SqliteInMemory),
         kit("postgres", &[Postgres], Tables::of(Kind::Postgres)),
         kit("mysql", &[Mysql], Tables::of(Kind::Mysql)),
-        kit("redis", &[Redis], Keys),
+        kit("redis", &[Redis], Keys::default()),
         kit("redis_cluster", &[RedisServer], ClusterKeys::default()),
     ];
     let mut arguments = Arguments::from_args();
     // They wait most of the time.
-    arguments.test_threads = arguments.test_threads.or(Some(8));
+    arguments.test_threads = arguments.test_threads.or(Some(16));
     conclude(arguments, trials.into_iter().flatten().collect())
 }
 

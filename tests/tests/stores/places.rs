@@ -1,6 +1,7 @@
 //! Where the stores under test live: each case gets one that is empty, and nobody else's.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::future::Future;
 use std::process;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -9,6 +10,7 @@ use session::store::RedisClusterStore;
 use session::{RedisStore, SqliteStore, Store};
 use session_tests::database::{Database, Kind};
 use session_tests::redis::{self, RedisServer};
+use session_tests::requirements::Requirement;
 use tokio::sync::OnceCell;
 
 /// Where the stores of a kind live, from the first case to the last.
@@ -91,12 +93,24 @@ impl Place for Tables {
     }
 }
 
-/// Keys with a prefix for each case, on the server that tests share.
-pub(crate) struct Keys;
+/// Keys with a prefix for each case, on a server of their own, since a listing looks at all keys of its server; on the
+/// shared one if that was asked for, or is all that there is.
+#[derive(Default)]
+pub(crate) struct Keys(OnceLock<Option<RedisServer>>);
 
 impl Keys {
+    fn url(&self) -> String {
+        let start = || {
+            let is_possible = env::var_os("REDIS_URL").is_none() && Requirement::RedisServer.is_met();
+            is_possible.then(|| RedisServer::start(&[]))
+        };
+        let own = self.0.get_or_init(start).as_ref().map(RedisServer::url);
+        own.or_else(redis::shared_url).expect("a server")
+    }
+
+    /// None is the beginning of another, or of its index.
     fn prefix(case: usize) -> String {
-        format!("session-test-{}-case-{case}:", process::id())
+        format!("session-test-{}-case-{case:03}:", process::id())
     }
 }
 
@@ -104,12 +118,11 @@ impl Place for Keys {
     type Store = RedisStore;
 
     async fn open(&self, case: usize) -> RedisStore {
-        let url = redis::shared_url().expect("a server");
-        RedisStore::connect(url).await.expect("it answers").prefix(Self::prefix(case))
+        RedisStore::connect(self.url()).await.expect("it answers").prefix(Self::prefix(case))
     }
 
     async fn clean(&self, case: usize) {
-        redis::remove_keys(&redis::shared_url().expect("a server"), &Self::prefix(case)).await;
+        redis::remove_keys(&self.url(), &Self::prefix(case)).await;
     }
 }
 

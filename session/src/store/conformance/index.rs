@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::case::{Checked, Failure};
 use super::probe::Probe;
 use super::sample::{
-    BRIEF, HOUR, MINUTE, ago, between, id, indexed, key, record, renewal, same, same_expiry, same_text, within,
+    HOUR, MINUTE, ago, between, id, indexed, key, record, renewal, same, same_expiry, same_text, within,
 };
 use crate::id::SessionId;
 use crate::store::{IndexKey, Loaded};
@@ -202,14 +202,19 @@ async fn is_not_inherited_from_an_expired_record(store: Probe) -> Checked {
 }
 
 async fn lives_as_long_as_the_record(store: Probe) -> Checked {
-    let (touched, renewed, updated, brief, expires) = (id()?, id()?, id()?, within(BRIEF), within(HOUR));
-    let key = key()?;
-    let revision = store.stored(&updated, &indexed(1, &[&key]), brief).await?;
-    store.replaced(&updated, revision, &indexed(2, &[&key]), expires).await?;
-    store.stored(&touched, &indexed(3, &[&key]), brief).await?;
-    ensure!(store.touch(&touched, expires).await?, "`touch` reports a living record as gone");
-    store.stored(&renewed, &indexed(4, &[&key]), brief).await?;
-    ensure!(store.renew(&renewed, renewal(HOUR)).await?.is_some(), "`load` finds none, but there is a living record");
+    let (key, expires) = (key()?, within(HOUR));
+    let steps = in_time!(|brief| {
+        let (touched, renewed, updated) = (id()?, id()?, id()?);
+        let revision = store.stored(&updated, &indexed(1, &[&key]), brief).await?;
+        store.replaced(&updated, revision, &indexed(2, &[&key]), expires).await?;
+        store.stored(&touched, &indexed(3, &[&key]), brief).await?;
+        ensure!(store.touch(&touched, expires).await?, "`touch` reports a living record as gone");
+        store.stored(&renewed, &indexed(4, &[&key]), brief).await?;
+        let found = store.renew(&renewed, renewal(HOUR)).await?;
+        ensure!(found.is_some(), "`load` finds none, but there is a living record");
+        Ok((touched, renewed, updated))
+    });
+    let ((touched, renewed, updated), brief) = steps?;
     store.outlast(brief).await?;
     same_expiry(found(&store, &key, &updated).await?.expires, expires)?;
     same_expiry(found(&store, &key, &touched).await?.expires, expires)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::case::{Checked, Failure};
 use super::probe::Probe;
 use super::sample::{
-    BRIEF, HOUR, MINUTE, between, id, record, record_with_max_age, renewal, same, same_expiry, same_text, within,
+    HOUR, MINUTE, between, id, record, record_with_max_age, renewal, same, same_expiry, same_text, within,
 };
 use crate::id::SessionId;
 use crate::store::{Record, Renewal, Timestamp};
@@ -61,9 +61,13 @@ async fn of_a_text_without_a_cookie_gives_the_life_of_the_layer(store: Probe) ->
 }
 
 async fn lengthens_a_life(store: Probe) -> Checked {
-    let (id, brief) = (id()?, within(BRIEF));
-    let revision = store.stored(&id, &record(1), brief).await?;
-    let renewed = renewed(&store, &id, renewal(HOUR)).await?;
+    let steps = in_time!(|brief| {
+        let id = id()?;
+        let revision = store.stored(&id, &record(1), brief).await?;
+        let renewed = renewed(&store, &id, renewal(HOUR)).await?;
+        Ok((id, revision, renewed))
+    });
+    let ((id, revision, renewed), brief) = steps?;
     store.outlast(brief).await?;
     store.holds(&id, &record(1), revision, renewed).await
 }

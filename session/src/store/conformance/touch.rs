@@ -2,7 +2,7 @@
 
 use super::case::Checked;
 use super::probe::Probe;
-use super::sample::{BRIEF, HOUR, MINUTE, SHORT, id, record, within};
+use super::sample::{HOUR, MINUTE, SHORT, id, record, within};
 
 cases! {
     "touch": [
@@ -29,9 +29,14 @@ async fn moves_the_expiry(store: Probe) -> Checked {
 }
 
 async fn lengthens_a_life(store: Probe) -> Checked {
-    let (id, brief, expires) = (id()?, within(BRIEF), within(HOUR));
-    let revision = store.stored(&id, &record(1), brief).await?;
-    ensure!(store.touch(&id, expires).await?, "`touch` reports a living record as gone");
+    let expires = within(HOUR);
+    let steps = in_time!(|brief| {
+        let id = id()?;
+        let revision = store.stored(&id, &record(1), brief).await?;
+        ensure!(store.touch(&id, expires).await?, "`touch` reports a living record as gone");
+        Ok((id, revision))
+    });
+    let ((id, revision), brief) = steps?;
     store.outlast(brief).await?;
     store.holds(&id, &record(1), revision, expires).await
 }

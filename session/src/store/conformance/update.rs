@@ -2,7 +2,7 @@
 
 use super::case::{Checked, Failure};
 use super::probe::Probe;
-use super::sample::{BRIEF, HOUR, MINUTE, id, record, same, within};
+use super::sample::{HOUR, MINUTE, id, record, same, within};
 use crate::id::SessionId;
 use crate::store::{Loaded, Revision, Updated};
 
@@ -39,9 +39,14 @@ async fn shortens_a_life(store: Probe) -> Checked {
 }
 
 async fn lengthens_a_life(store: Probe) -> Checked {
-    let (id, brief, expires) = (id()?, within(BRIEF), within(HOUR));
-    let first = store.stored(&id, &record(1), brief).await?;
-    let second = store.replaced(&id, first, &record(2), expires).await?;
+    let expires = within(HOUR);
+    let steps = in_time!(|brief| {
+        let id = id()?;
+        let first = store.stored(&id, &record(1), brief).await?;
+        let second = store.replaced(&id, first, &record(2), expires).await?;
+        Ok((id, second))
+    });
+    let ((id, second), brief) = steps?;
     store.outlast(brief).await?;
     store.holds(&id, &record(2), second, expires).await
 }
