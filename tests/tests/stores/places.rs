@@ -11,7 +11,7 @@ use session::{RedisStore, SqliteStore, Store};
 use session_tests::database::{Database, Kind};
 use session_tests::redis::{self, RedisServer};
 use session_tests::requirements::Requirement;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// Where the stores of a kind live, from the first case to the last.
 pub(crate) trait Place: Send + Sync + 'static {
@@ -74,11 +74,13 @@ impl Place for SqliteFiles {
 pub(crate) struct Tables {
     kind: Kind,
     database: OnceCell<Database>,
+    /// So many cases at a time: each has ten connections, and a server a hundred.
+    free: Semaphore,
 }
 
 impl Tables {
     pub(crate) fn of(kind: Kind) -> Self {
-        Self { kind, database: OnceCell::new() }
+        Self { kind, database: OnceCell::new(), free: Semaphore::new(6) }
     }
 }
 
@@ -86,10 +88,15 @@ impl Place for Tables {
     type Store = Arc<dyn Store>;
 
     async fn open(&self, case: usize) -> Arc<dyn Store> {
+        self.free.acquire().await.expect("it is never closed").forget();
         let database = self.database.get_or_init(|| Database::new(self.kind)).await;
         let store = database.open().await.table(&format!("case_{case}"));
         store.migrate().await;
         store.shared()
+    }
+
+    async fn clean(&self, _: usize) {
+        self.free.add_permits(1);
     }
 }
 
