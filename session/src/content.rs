@@ -3,6 +3,8 @@
 use std::any::type_name;
 use std::sync::{Arc, OnceLock};
 
+use http::request::Parts;
+
 use crate::context::{LayerContext, RequestFacts};
 use crate::cookie::{CookieOptions, Secure, SessionCookie};
 use crate::data::{Changes, SessionData, Tracked};
@@ -60,14 +62,11 @@ pub(crate) struct Stored {
 
 impl<T: SessionData> Content<T> {
     /// The session that a request asks for: the stored one that one of its cookies leads to, or a new one.
-    pub(crate) async fn open(
-        layer: &LayerContext,
-        request: RequestFacts,
-        presented: impl Iterator<Item = SessionId>,
-    ) -> Result<Self, SessionError> {
+    pub(crate) async fn open(layer: &LayerContext, request: RequestFacts, parts: &Parts) -> Result<Self, SessionError> {
         let mut first = None;
         // A cookie of a narrower path comes first, and may be left over from a session that is gone.
-        for id in presented.take(COOKIES) {
+        for skipped in 0..COOKIES {
+            let Some(id) = layer.presented_id(parts, skipped) else { break };
             if let Some(found) = find::<T>(layer, &request, &id).await? {
                 return Ok(Self::stored(layer, request, id, found));
             }
@@ -141,7 +140,7 @@ async fn find<T: SessionData>(
         return Ok(None);
     }
     match decoded.moved() {
-        Some(moved) => follow(layer, request, moved.clone()).await,
+        Some(moved) => Box::pin(follow(layer, request, moved.clone())).await,
         None => Ok(Some(Found { decoded, loaded, moved_to: None })),
     }
 }

@@ -92,18 +92,16 @@ impl LayerContext {
         RequestFacts { cookie, secure_connection: false, parts: None }
     }
 
-    /// The ids that the request brings, validly signed. Of several cookies or tokens, each is looked at; for
-    /// express-session, the first one alone, whatever it is.
-    pub(crate) fn presented_ids<'a>(&'a self, parts: &'a Parts) -> impl Iterator<Item = SessionId> + 'a {
+    /// The id that the request brings, validly signed; after so many others, if it has several cookies or tokens. For
+    /// express-session the first cookie alone counts, whatever it is.
+    pub(crate) fn presented_id(&self, parts: &Parts, skipped: usize) -> Option<SessionId> {
         let (transport, headers) = (&self.options.transport, &parts.headers);
+        if !transport.is_cookie() {
+            return transport.tokens(headers).filter_map(|token| self.verify(&token)).nth(skipped);
+        }
         let looked_at = if self.options.policy.rules == Rules::Express { 1 } else { usize::MAX };
-        let cookies = transport.is_cookie().then(|| request::values(headers, &self.options.name).take(looked_at));
-        let of_cookies = cookies
-            .into_iter()
-            .flatten()
-            .filter_map(|value| request::decoded(value, |text| self.verify(text.strip_prefix("s:")?)));
-        let tokens = (!transport.is_cookie()).then(|| transport.tokens(headers)).into_iter().flatten();
-        of_cookies.chain(tokens.filter_map(|token| self.verify(&token)))
+        let verified = |value: &[u8]| request::decoded(value, |text| self.verify(text.strip_prefix("s:")?));
+        request::values(headers, &self.options.name).take(looked_at).filter_map(verified).nth(skipped)
     }
 
     fn verify(&self, signed: &str) -> Option<SessionId> {
@@ -173,86 +171,84 @@ impl LayerContext {
         }
     }
 
-    pub(crate) async fn load(&self, id: &SessionId, renew: bool) -> Result<Option<Loaded>, StoreError> {
+    pub(crate) fn load<'a>(&'a self, id: &'a SessionId, renew: bool) -> StoreFuture<'a, Option<Loaded>> {
         let renewal = renew.then(|| self.options.renewal());
-        let key = self.key(id);
-        self.within_deadline(self.store.load(&key, renewal)).await
+        self.ask(id, move |store, key| store.load(key, renewal))
     }
 
     /// Loads by the store's key, and renews nothing.
-    pub(crate) async fn load_key(&self, key: &SessionId) -> Result<Option<Loaded>, StoreError> {
-        self.within_deadline(self.store.load(key, None)).await
+    pub(crate) fn load_key<'a>(&'a self, key: &'a SessionId) -> StoreFuture<'a, Option<Loaded>> {
+        self.within_deadline(self.store.load(key, None))
     }
 
-    pub(crate) async fn create(
-        &self,
-        id: &SessionId,
+    pub(crate) fn create<'a>(
+        &'a self,
+        id: &'a SessionId,
         record: Record,
         expires: Timestamp,
-    ) -> Result<Created, StoreError> {
-        let key = self.key(id);
-        self.within_deadline(self.store.create(&key, record, expires)).await
+    ) -> StoreFuture<'a, Created> {
+        self.ask(id, move |store, key| store.create(key, record, expires))
     }
 
-    pub(crate) async fn update(
-        &self,
-        id: &SessionId,
+    pub(crate) fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
         expected: Revision,
         record: Record,
         expires: Timestamp,
-    ) -> Result<Updated, StoreError> {
-        self.update_key(&self.key(id), expected, record, expires).await
+    ) -> StoreFuture<'a, Updated> {
+        self.ask(id, move |store, key| store.update(key, expected, record, expires))
     }
 
-    pub(crate) async fn update_key(
-        &self,
-        key: &SessionId,
+    pub(crate) fn update_key<'a>(
+        &'a self,
+        key: &'a SessionId,
         expected: Revision,
         record: Record,
         expires: Timestamp,
-    ) -> Result<Updated, StoreError> {
-        self.within_deadline(self.store.update(key, expected, record, expires)).await
+    ) -> StoreFuture<'a, Updated> {
+        self.within_deadline(self.store.update(key, expected, record, expires))
     }
 
-    pub(crate) async fn rename(
-        &self,
-        (old, new): (&SessionId, &SessionId),
+    pub(crate) fn rename<'a>(
+        &'a self,
+        (old, new): (&'a SessionId, &'a SessionId),
         expected: Revision,
         record: Record,
         expires: Timestamp,
-    ) -> Result<Renamed, StoreError> {
-        let (old, new) = (self.key(old), self.key(new));
-        self.within_deadline(self.store.rename(&old, expected, &new, record, expires)).await
+    ) -> StoreFuture<'a, Renamed> {
+        StoreFuture::new(async move {
+            let (old, new) = (self.key(old), self.key(new));
+            self.within_deadline(self.store.rename(&old, expected, &new, record, expires)).await
+        })
     }
 
-    pub(crate) async fn touch(&self, id: &SessionId, expires: Timestamp) -> Result<bool, StoreError> {
-        let key = self.key(id);
-        self.within_deadline(self.store.touch(&key, expires)).await
+    pub(crate) fn touch<'a>(&'a self, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
+        self.ask(id, move |store, key| store.touch(key, expires))
     }
 
-    pub(crate) async fn destroy(&self, id: &SessionId) -> Result<(), StoreError> {
-        let key = self.key(id);
-        self.within_deadline(self.store.destroy(&key)).await
+    pub(crate) fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, ()> {
+        self.ask(id, |store, key| store.destroy(key))
     }
 
-    pub(crate) async fn destroy_key(&self, key: &SessionId) -> Result<(), StoreError> {
-        self.within_deadline(self.store.destroy(key)).await
+    pub(crate) fn destroy_key<'a>(&'a self, key: &'a SessionId) -> StoreFuture<'a, ()> {
+        self.within_deadline(self.store.destroy(key))
     }
 
-    pub(crate) async fn all(&self, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
-        self.within_deadline(self.store.all(after, limit)).await
+    pub(crate) fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
+        self.within_deadline(self.store.all(after, limit))
     }
 
-    pub(crate) async fn find(&self, key: &IndexKey, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
-        self.within_deadline(self.store.find(key, after, limit)).await
+    pub(crate) fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
+        self.within_deadline(self.store.find(key, after, limit))
     }
 
-    pub(crate) async fn len(&self) -> Result<usize, StoreError> {
-        self.within_deadline(self.store.len()).await
+    pub(crate) fn len(&self) -> StoreFuture<'_, usize> {
+        self.within_deadline(self.store.len())
     }
 
-    pub(crate) async fn clear(&self) -> Result<(), StoreError> {
-        self.within_deadline(self.store.clear()).await
+    pub(crate) fn clear(&self) -> StoreFuture<'_, ()> {
+        self.within_deadline(self.store.clear())
     }
 
     /// What the store knows the session by.
@@ -260,12 +256,28 @@ impl LayerContext {
         if self.options.hash_ids { Cow::Owned(id.hashed()) } else { Cow::Borrowed(id) }
     }
 
+    /// Asks the store about the session of an id.
+    fn ask<'a, R: Send + 'a>(
+        &'a self,
+        id: &'a SessionId,
+        question: impl for<'k> FnOnce(&'k dyn Store, &'k SessionId) -> StoreFuture<'k, R> + Send + 'a,
+    ) -> StoreFuture<'a, R> {
+        match self.key(id) {
+            Cow::Borrowed(key) => self.within_deadline(question(&*self.store, key)),
+            Cow::Owned(key) => {
+                StoreFuture::new(async move { self.within_deadline(question(&*self.store, &key)).await })
+            }
+        }
+    }
+
     /// An answer that is there already needs no clock.
-    async fn within_deadline<T>(&self, answer: StoreFuture<'_, T>) -> Result<T, StoreError> {
+    fn within_deadline<'a, R: Send + 'a>(&'a self, answer: StoreFuture<'a, R>) -> StoreFuture<'a, R> {
         if answer.is_ready() {
-            return answer.await;
+            return answer;
         }
         let after = self.options.store_timeout;
-        tokio::time::timeout(after, answer).await.unwrap_or(Err(StoreError::Timeout { after }))
+        StoreFuture::new(async move {
+            tokio::time::timeout(after, answer).await.unwrap_or(Err(StoreError::Timeout { after }))
+        })
     }
 }

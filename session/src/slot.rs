@@ -82,7 +82,7 @@ impl<T: SessionData> Slot<T> {
 
     async fn open(&self, parts: &Parts) -> Result<Option<Content<T>>, SessionError> {
         let Some(request) = self.layer.read_request(parts)? else { return Ok(None) };
-        Content::open(&self.layer, request, self.layer.presented_ids(parts)).await.map(Some)
+        Content::open(&self.layer, request, parts).await.map(Some)
     }
 
     /// Takes the session back from its handle.

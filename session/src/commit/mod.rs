@@ -290,7 +290,7 @@ async fn write<T: SessionData, S: State>(
     status.saved = true;
     if let Some(left) = left {
         status.id_changed = true;
-        leave_behind(layer, status, &left, now).await;
+        Box::pin(leave_behind(layer, status, &left, now)).await;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(super) struct Written<T> {
 impl<T: SessionData> Writing<'_, T> {
     /// Stores a new session. An id that is taken is replaced by another one.
     pub(super) async fn create(
-        self,
+        &self,
         status: &mut Status,
         mut mine: Arc<Decoded<T>>,
     ) -> Result<Written<T>, SessionError> {
@@ -55,7 +55,7 @@ impl<T: SessionData> Writing<'_, T> {
     /// Replaces the stored session, merged with what other requests stored meanwhile; under the id `next`, if there is
     /// one.
     pub(super) async fn replace(
-        self,
+        &self,
         status: &mut Status,
         mine: Arc<Decoded<T>>,
         (stored, next): (Stored, Option<SessionId>),
@@ -73,7 +73,7 @@ impl<T: SessionData> Writing<'_, T> {
 
     /// The same after those who came before.
     async fn in_turn(
-        self,
+        &self,
         id: &SessionId,
         place: Place<'_>,
         mut draft: Draft<T>,

@@ -1,5 +1,6 @@
 //! Sessions in the memory of this process: the embedded default, for development, tests and sites of one process.
 
+mod hashing;
 mod index;
 mod sessions;
 

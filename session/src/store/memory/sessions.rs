@@ -1,13 +1,13 @@
 //! The sessions of a memory store, in maps that threads share.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
+use super::hashing::{IdHashing, shard_of};
 use super::index::Index;
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -30,7 +30,7 @@ impl Session {
     }
 }
 
-type Shard = HashMap<SessionId, Session>;
+type Shard = HashMap<SessionId, Session, IdHashing>;
 
 /// The sessions, spread over maps of their own so that threads don't wait for each other.
 pub(super) struct Sessions {
@@ -62,37 +62,41 @@ impl Sessions {
     }
 
     pub(super) fn load(&self, id: &SessionId, renewal: Option<Renewal>) -> Option<Loaded> {
-        let mut shard = self.shard_of(id);
         let now = Timestamp::now();
-        let session = self.living(&mut shard, id, now)?;
-        if let Some(renewal) = renewal {
-            let renewed = renewal.expires(session.record.max_age(), now, session.expires);
-            session.expires = renewed.unwrap_or(session.expires);
-        }
-        Some(session.loaded())
+        self.living(&mut self.shard_of(id), id, now, |session| {
+            if let Some(renewal) = renewal {
+                let renewed = renewal.expires(session.record.max_age(), now, session.expires);
+                session.expires = renewed.unwrap_or(session.expires);
+            }
+            session.loaded()
+        })
     }
 
     pub(super) fn create(&self, id: &SessionId, record: Record, expires: Timestamp) -> Created {
         let mut shard = self.shard_of(id);
-        if self.living(&mut shard, id, Timestamp::now()).is_some() {
-            return Created::Taken;
+        match self.living(&mut shard, id, Timestamp::now(), |_| ()) {
+            Some(()) => Created::Taken,
+            None => Created::Stored(self.insert(&mut shard, id, record, expires)),
         }
-        Created::Stored(self.insert(&mut shard, id, record, expires))
     }
 
     pub(super) fn update(&self, id: &SessionId, expected: Revision, record: Record, expires: Timestamp) -> Updated {
-        let mut shard = self.shard_of(id);
-        match self.living(&mut shard, id, Timestamp::now()) {
-            None => Updated::Gone,
-            Some(session) if Revision::from(session.revision) != expected => Updated::Conflict(session.loaded()),
-            Some(_) => Updated::Replaced(self.insert(&mut shard, id, record, expires)),
-        }
+        let updated = self.living(&mut self.shard_of(id), id, Timestamp::now(), |session| {
+            if Revision::from(session.revision) != expected {
+                return (Updated::Conflict(session.loaded()), None);
+            }
+            self.index.replace(id, &session.record, &record);
+            (session.revision, session.expires) = (self.next_revision(), expires);
+            let old = std::mem::replace(&mut session.record, record);
+            (Updated::Replaced(session.revision.into()), Some(old))
+        });
+        // The old record is let go when the shard is free again.
+        updated.map_or(Updated::Gone, |(updated, _old)| updated)
     }
 
     pub(super) fn touch(&self, id: &SessionId, expires: Timestamp) -> bool {
-        let mut shard = self.shard_of(id);
-        let session = self.living(&mut shard, id, Timestamp::now());
-        session.map(|session| session.expires = expires).is_some()
+        let touch = |session: &mut Session| session.expires = expires;
+        self.living(&mut self.shard_of(id), id, Timestamp::now(), touch).is_some()
     }
 
     pub(super) fn rename(
@@ -112,22 +116,25 @@ impl Sessions {
             upper => (&mut lower, upper),
         };
         let now = Timestamp::now();
-        match self.living(source, old, now) {
+        let conflict = |session: &mut Session| {
+            (Revision::from(session.revision) != expected).then(|| Renamed::Conflict(session.loaded()))
+        };
+        match self.living(source, old, now, conflict) {
             None => return Renamed::Gone,
-            Some(session) if Revision::from(session.revision) != expected => {
-                return Renamed::Conflict(session.loaded());
-            }
-            Some(_) => {}
+            Some(Some(conflict)) => return conflict,
+            Some(None) => {}
         }
-        if self.living(target.as_deref_mut().unwrap_or(source), new, now).is_some() {
+        if self.living(target.as_deref_mut().unwrap_or(source), new, now, |_| ()).is_some() {
             return Renamed::Taken;
         }
-        self.remove(source, old);
+        drop(self.remove(source, old));
         Renamed::Stored(self.insert(target.unwrap_or(source), new, record, expires))
     }
 
     pub(super) fn destroy(&self, id: &SessionId) {
-        self.remove(&mut self.shard_of(id), id);
+        let removed = self.remove(&mut self.shard_of(id), id);
+        // When the shard is free again.
+        drop(removed);
     }
 
     pub(super) fn find(&self, key: &IndexKey, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
@@ -136,7 +143,7 @@ impl Sessions {
         let next = (ids.len() == limit).then(|| ids.last().map(|id| Cursor::new(id.as_str()))).flatten();
         let now = Timestamp::now();
         let loaded = |id: SessionId| {
-            let loaded = self.living(&mut self.shard_of(&id), &id, now)?.loaded();
+            let loaded = self.living(&mut self.shard_of(&id), &id, now, |session| session.loaded())?;
             Some((id, loaded))
         };
         Ok(Page { sessions: ids.into_iter().filter_map(loaded).collect(), next })
@@ -191,40 +198,41 @@ impl Sessions {
         self.shard(shard_index(id))
     }
 
-    /// The session of `id`; one that has expired is removed.
-    fn living<'a>(&self, shard: &'a mut Shard, id: &SessionId, now: Timestamp) -> Option<&'a mut Session> {
-        match shard.entry(id.clone()) {
-            Entry::Vacant(_) => None,
-            Entry::Occupied(session) if session.get().expires <= now => {
-                self.index.remove(id, &session.remove().record);
-                self.stored.fetch_sub(1, Ordering::Relaxed);
-                None
-            }
-            Entry::Occupied(session) => Some(session.into_mut()),
+    /// Does something with the session of `id`; one that has expired is removed.
+    fn living<R>(
+        &self,
+        shard: &mut Shard,
+        id: &SessionId,
+        now: Timestamp,
+        act: impl FnOnce(&mut Session) -> R,
+    ) -> Option<R> {
+        match shard.get_mut(id) {
+            None => return None,
+            Some(session) if session.expires > now => return Some(act(session)),
+            Some(_) => {}
         }
+        self.remove(shard, id);
+        None
     }
 
+    /// Puts a session where none is.
     fn insert(&self, shard: &mut Shard, id: &SessionId, record: Record, expires: Timestamp) -> Revision {
-        let revision = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
-        match shard.entry(id.clone()) {
-            Entry::Occupied(mut session) => {
-                self.index.replace(id, &session.get().record, &record);
-                session.insert(Session { record, revision, expires });
-            }
-            Entry::Vacant(place) => {
-                self.index.insert(id, &record);
-                place.insert(Session { record, revision, expires });
-                self.stored.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        let revision = self.next_revision();
+        self.index.insert(id, &record);
+        shard.insert(id.clone(), Session { record, revision, expires });
+        self.stored.fetch_add(1, Ordering::Relaxed);
         revision.into()
     }
 
-    fn remove(&self, shard: &mut Shard, id: &SessionId) {
-        if let Some(session) = shard.remove(id) {
-            self.index.remove(id, &session.record);
-            self.stored.fetch_sub(1, Ordering::Relaxed);
-        }
+    fn remove(&self, shard: &mut Shard, id: &SessionId) -> Option<Session> {
+        let session = shard.remove(id)?;
+        self.index.remove(id, &session.record);
+        self.stored.fetch_sub(1, Ordering::Relaxed);
+        Some(session)
+    }
+
+    fn next_revision(&self) -> u64 {
+        self.revisions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Removes what has expired, one shard at a time, so that no request waits long.
@@ -287,8 +295,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 fn shard_index(id: &SessionId) -> usize {
-    let mix = |hash: usize, byte: &u8| (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0193);
-    (id.as_bytes().iter().rev().take(8).fold(0x811c_9dc5, mix) >> 8) % SHARDS
+    shard_of(id, SHARDS)
 }
 
 /// A cursor names a shard, and the last id that was listed of it.
