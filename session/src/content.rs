@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::context::{LayerContext, RequestFacts};
 use crate::cookie::{CookieOptions, Secure, SessionCookie};
-use crate::data::{Changes, SessionData, Tracked};
+use crate::data::{Changes, SessionData, Tracked, Wanted};
 use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::lifecycle::{Ending, Facts, Rules};
@@ -101,7 +101,7 @@ impl<T: SessionData> Content<T> {
     /// Reports changes that nobody will ever save.
     pub(crate) fn warn_if_unsaved(&self) {
         if self.status.ending == Ending::Open
-            && self.tracked.unsaved().map_or(true, |changes| !changes.fields.is_empty())
+            && self.tracked.unsaved(Wanted::Any).map_or(true, |changes| !changes.fields.is_empty())
         {
             tracing::error!(
                 session = type_name::<T>(),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use http::request::Parts;
 
 use crate::cookie::{CookieOptions, SessionCookie, path_matches, request, response};
@@ -28,6 +29,8 @@ pub(crate) struct LayerContext {
     pub(crate) options: Options,
     signer: IdSigner,
     store: Arc<dyn Store>,
+    /// What takes away a cookie of the configured attributes, over a connection that isn't secure and one that is.
+    removals: Option<(Arc<CookieOptions>, [Option<HeaderValue>; 2])>,
     /// What the store says of itself.
     pub(crate) shares_records: bool,
     pub(crate) turns: Turns,
@@ -53,7 +56,14 @@ impl LayerContext {
         };
         let signer = IdSigner::new(keyring, &options.signature, purpose);
         let (shares_records, express_cookie) = (store.shares_records(), Arc::new(CookieOptions::express()));
-        Self { options, signer, store, shares_records, turns: Turns::default(), express_cookie }
+        let removals = match &options.cookie {
+            CookieSource::Fixed(cookie) => {
+                let removal = |secure| response::remove(&options.name, &cookie.resolved(secure));
+                Some((Arc::clone(cookie), [false, true].map(removal)))
+            }
+            CookieSource::PerRequest(_) => None,
+        };
+        Self { options, signer, store, removals, shares_records, turns: Turns::default(), express_cookie }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -121,6 +131,16 @@ impl LayerContext {
     pub(crate) fn token(&self, id: &SessionId) -> String {
         let signed = self.sign(id);
         if self.options.transport.is_cookie() { format!("s:{signed}") } else { signed }
+    }
+
+    /// The header that takes a cookie away that was sent with these attributes.
+    pub(crate) fn removal(&self, sent: &Arc<CookieOptions>, secure_connection: bool) -> Option<HeaderValue> {
+        match &self.removals {
+            Some((configured, removals)) if Arc::ptr_eq(configured, sent) => {
+                removals[usize::from(secure_connection)].clone()
+            }
+            _ => response::remove(&self.options.name, &sent.resolved(secure_connection)),
+        }
     }
 
     pub(crate) fn new_id(&self, request: &RequestFacts) -> Result<SessionId, SessionError> {

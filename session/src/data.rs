@@ -121,8 +121,8 @@ impl<T: SessionData, S: State> Tracked<T, S> {
     }
 
     /// What differs from the stored session.
-    pub(crate) fn unsaved(&self) -> Result<Changes, serde_json::Error> {
-        Changes::between(&self.base.value, self.read(), self.marked)
+    pub(crate) fn unsaved(&self, wanted: Wanted) -> Result<Changes, serde_json::Error> {
+        Changes::between(&self.base.value, self.read(), (self.marked, wanted))
     }
 
     /// Whether anything differs from what was loaded, or from the initial values of a new session. A field that can't
@@ -132,7 +132,8 @@ impl<T: SessionData, S: State> Tracked<T, S> {
             Some((origin, saved)) => (origin, saved.union(self.marked)),
             None => (&self.base, self.marked),
         };
-        Changes::between(&origin.value, self.read(), marked).map_or(true, |changes| !changes.fields.is_empty())
+        let changes = Changes::between(&origin.value, self.read(), (marked, Wanted::Any));
+        changes.map_or(true, |changes| !changes.fields.is_empty())
     }
 
     /// The current content.
@@ -240,25 +241,39 @@ fn short_name<T>() -> &'static str {
     name.rsplit("::").next().unwrap_or(name)
 }
 
+/// Which differences are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    All,
+    /// The first one is enough.
+    Any,
+    /// The same, with the texts of all fields, if any was marked.
+    Whole,
+}
+
 /// The fields of a session that differ from an older value, with their JSON texts.
 pub(crate) struct Changes {
     pub(crate) fields: FieldSet,
-    /// The fields that were compared, and their texts.
+    /// The fields whose texts were made.
     pub(crate) compared: FieldSet,
     pub(crate) texts: FieldTexts,
 }
 
 impl Changes {
     /// Compares the `marked` fields as they are stored, so that a value that was changed and changed back is the same.
-    pub(crate) fn between<T: SessionData>(old: &T, new: &T, marked: FieldSet) -> Result<Self, serde_json::Error> {
-        let (before, texts) = (texts(old, marked)?, texts(new, marked)?);
-        let fields = T::FIELDS
-            .iter()
-            .enumerate()
-            .filter(|(index, field)| marked.contains(*index) && !texts.same(&before, *index, field))
-            .map(|(index, _)| index)
-            .collect();
-        Ok(Self { fields, compared: marked, texts })
+    pub(crate) fn between<T: SessionData>(
+        old: &T,
+        new: &T,
+        (marked, wanted): (FieldSet, Wanted),
+    ) -> Result<Self, serde_json::Error> {
+        if marked.is_empty() {
+            return Ok(Self { fields: FieldSet::EMPTY, compared: FieldSet::EMPTY, texts: FieldTexts::default() });
+        }
+        let compared = if wanted == Wanted::Whole { FieldSet::ALL } else { marked };
+        let texts = texts(new, compared)?;
+        let one_is_enough = wanted != Wanted::All;
+        let fields = texts.differences(T::FIELDS, (marked, one_is_enough), |serializer| old.serialize(serializer))?;
+        Ok(Self { fields, compared, texts })
     }
 }
 

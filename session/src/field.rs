@@ -109,12 +109,12 @@ impl FieldSet {
         self.0 == 0
     }
 
-    pub(crate) const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+    pub(crate) const fn len(self) -> usize {
+        self.0.count_ones() as usize
     }
 
-    pub(crate) const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+    pub(crate) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     pub(crate) const fn union(self, other: Self) -> Self {

@@ -5,6 +5,7 @@ mod write;
 
 use std::any::type_name;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -12,8 +13,8 @@ pub(crate) use self::record::upgraded as upgraded_record;
 use self::write::Writing;
 use crate::content::{Content, Status, decode};
 use crate::context::LayerContext;
-use crate::cookie::{CookieOptions, SessionCookie, response};
-use crate::data::{Changes, SessionData, Special, Tracked};
+use crate::cookie::{SessionCookie, response};
+use crate::data::{Changes, SessionData, Special, Tracked, Wanted};
 use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::lifecycle::{Actions, Announce, Ending, Facts, Rules, Write, decide};
@@ -31,7 +32,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Decides what to do with a session at the end of its request. Nothing is written yet.
     pub(crate) fn new<T: SessionData>(layer: &LayerContext, content: &Content<T>) -> Result<Self, SessionError> {
-        let changes = unsaved(&content.tracked)?;
+        let changes = unsaved(&content.tracked, &content.status)?;
         let facts = content.status.facts(layer, &content.tracked, &changes);
         let actions = decide(facts, layer.options.policy);
         if !facts.sendable && facts.ending == Ending::Open && !facts.stored && (facts.modified || facts.initialized) {
@@ -60,7 +61,7 @@ impl Plan {
 
     /// Does what the store has to do; gives the header for the response.
     pub(crate) async fn carry_out<T: SessionData>(
-        self,
+        &self,
         layer: &LayerContext,
         content: &mut Content<T>,
     ) -> Result<Option<HeaderValue>, SessionError> {
@@ -69,7 +70,10 @@ impl Plan {
             Write::Nothing => Ok(()),
             Write::Create | Write::Update => {
                 let mine = tracked.take();
-                write(layer, tracked, status, (mine, self.changes), None).await
+                match write(layer, tracked.base(), status, mine, (&self.changes, None)).await {
+                    Ok(saved) => saved.settle(layer, status).await,
+                    Err(error) => Err(error),
+                }
             }
             Write::Touch => touch(layer, tracked, status).await,
             Write::Destroy => destroy(layer, status).await,
@@ -113,9 +117,10 @@ pub(crate) async fn save<T: SessionData, S: State>(
     tracked: &mut Tracked<T, S>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
-    let changes = unsaved(tracked)?;
-    let mine = tracked.current();
-    write(layer, tracked, status, (mine, changes), None).await
+    let changes = unsaved(tracked, status)?;
+    let saved = write(layer, tracked.base(), status, tracked.current(), (&changes, None)).await?;
+    tracked.saved(Arc::clone(&saved.content));
+    saved.settle(layer, status).await
 }
 
 /// Gives the session another id; in the store, too, if it is there.
@@ -125,9 +130,11 @@ pub(crate) async fn rename<T: SessionData, S: State>(
     status: &mut Status,
 ) -> Result<(), SessionError> {
     if status.stored.is_some() {
-        let changes = unsaved(tracked)?;
-        let (mine, next) = (tracked.current(), layer.new_id(&status.request)?);
-        return write(layer, tracked, status, (mine, changes), Some(next)).await;
+        let changes = unsaved(tracked, status)?;
+        let next = Some(Box::new(layer.new_id(&status.request)?));
+        let saved = write(layer, tracked.base(), status, tracked.current(), (&changes, next)).await?;
+        tracked.saved(Arc::clone(&saved.content));
+        return saved.settle(layer, status).await;
     }
     status.set_id(layer.new_id(&status.request)?);
     status.id_changed = true;
@@ -196,18 +203,17 @@ pub(crate) fn announce(
     if !layer.options.transport.is_cookie() {
         return announce_token(layer, status, announce);
     }
-    let name = &layer.options.name;
-    let resolved = |attributes: &CookieOptions| attributes.resolved(status.request.secure_connection);
+    let secure_connection = status.request.secure_connection;
     match announce {
         Announce::Nothing => Ok(None),
-        Announce::Remove => Ok(response::remove(name, &resolved(&status.sent))),
+        Announce::Remove => Ok(layer.removal(&status.sent, secure_connection)),
         Announce::Set => {
             if layer.options.policy.rules == Rules::Express {
                 status.cookie.renew(Timestamp::now());
             }
-            let attributes = resolved(status.cookie.attributes());
+            let attributes = status.cookie.attributes().resolved(secure_connection);
             let signed = layer.sign(status.id(layer)?);
-            Ok(response::set(name, &signed, &attributes, status.cookie.expires_at()))
+            Ok(response::set(&layer.options.name, &signed, &attributes, status.cookie.expires_at()))
         }
     }
 }
@@ -235,23 +241,63 @@ async fn touch<T: SessionData, S: State>(
     if layer.touch(status.id(layer)?, expires).await? { Ok(()) } else { Err(SessionError::Gone) }
 }
 
-fn unsaved<T: SessionData, S: State>(tracked: &Tracked<T, S>) -> Result<Changes, SessionError> {
-    tracked.unsaved().map_err(encode_error::<T>)
+/// What is to be written. A new session is written as a whole, if anything of it changed.
+fn unsaved<T: SessionData, S: State>(tracked: &Tracked<T, S>, status: &Status) -> Result<Changes, SessionError> {
+    let wanted = if status.stored.is_some() { Wanted::All } else { Wanted::Whole };
+    tracked.unsaved(wanted).map_err(encode_error::<T>)
+}
+
+/// What was written.
+struct Saved<T> {
+    content: Arc<Decoded<T>>,
+    /// The id that the session had before.
+    left: Option<Box<SessionId>>,
 }
 
 /// Creates or replaces the record; under the id `next`, if there is one. Nothing is changed here before the store has
 /// answered, so that a save that is given up half-way leaves the session as it was.
-async fn write<T: SessionData, S: State>(
+async fn write<T: SessionData>(
     layer: &LayerContext,
-    tracked: &mut Tracked<T, S>,
+    base: &Arc<Decoded<T>>,
     status: &mut Status,
-    (mut mine, changes): (Arc<Decoded<T>>, Changes),
-    next: Option<SessionId>,
-) -> Result<(), SessionError> {
+    mine: Arc<Decoded<T>>,
+    (changes, next): (&Changes, Option<Box<SessionId>>),
+) -> Result<Saved<T>, SessionError> {
     if status.moved_to.is_some() {
         return Err(SessionError::Gone);
     }
-    let base = Arc::clone(tracked.base());
+    let (writing, mine) = prepared(layer, base, status, (mine, changes))?;
+    let mut left = None;
+    let written = if status.stored.is_none() {
+        writing.create(status, mine).await?
+    } else {
+        let rotates = changes.fields.intersects(Special::<T>::FIELDS.rotating);
+        let next = match next {
+            None if rotates => Some(Box::new(layer.new_id(&status.request)?)),
+            next => next,
+        };
+        if next.is_some() {
+            left = Some(Box::new(status.id(layer)?.clone()));
+        }
+        let written = writing.replace(status, mine, next).await;
+        // A handler that goes on in spite of the error has no session to announce.
+        status.gone = matches!(written, Err(SessionError::Gone));
+        written?
+    };
+    status.cookie = written.content.cookie.clone();
+    status.stored = Some(written.stored);
+    status.saved = true;
+    status.id_changed |= left.is_some();
+    Ok(Saved { content: written.content, left })
+}
+
+/// The content as it is to be stored, with its renewed cookie.
+fn prepared<'a, T: SessionData>(
+    layer: &'a LayerContext,
+    base: &'a Arc<Decoded<T>>,
+    status: &Status,
+    (mut mine, changes): (Arc<Decoded<T>>, &'a Changes),
+) -> Result<(Writing<'a, T>, Arc<Decoded<T>>), SessionError> {
     if status.cookie.differs_from(&base.cookie) {
         layer.options.check_cookie(status.cookie.attributes()).map_err(SessionError::Cookie)?;
     }
@@ -262,44 +308,30 @@ async fn write<T: SessionData, S: State>(
         // express-session knows `auto` in its options only; in a record it would fail on it.
         cookie.resolve(status.request.secure_connection);
     }
-    let content = Arc::make_mut(&mut mine);
-    let rotates = changes.fields.intersects(Special::<T>::FIELDS.rotating);
     // A store in this process loses no reply.
     let adds = changes.fields.intersects(Special::<T>::FIELDS.accumulating) && !layer.shares_records;
     let mark = (adds && status.stored.is_some()).then(getrandom::u32).transpose();
     let mark = mark.map_err(|error| SessionError::Random(error.into()))?;
+    let content = Arc::make_mut(&mut mine);
     (content.cookie, content.meta) = (cookie, base.meta.with_mark(mark));
-    let writing = Writing { layer, base, changes, now, mark };
-    let (written, left) = match status.stored.clone() {
-        None => (writing.create(status, mine).await?, None),
-        Some(stored) => {
-            let next = match next {
-                None if rotates => Some(layer.new_id(&status.request)?),
-                next => next,
-            };
-            let left = next.is_some().then(|| status.id(layer).cloned()).transpose()?;
-            let written = writing.replace(status, mine, (stored, next)).await;
-            // A handler that goes on in spite of the error has no session to announce.
-            status.gone = matches!(written, Err(SessionError::Gone));
-            (written?, left)
+    Ok((Writing { layer, base, changes, now, mark }, mine))
+}
+
+impl<T: SessionData> Saved<T> {
+    /// What is still to be done.
+    async fn settle(self, layer: &LayerContext, status: &mut Status) -> Result<(), SessionError> {
+        if let (Some(left), Some(grace)) = (self.left, layer.options.rotate_grace) {
+            Box::pin(leave_behind(layer, status, &left, grace)).await;
         }
-    };
-    tracked.saved(written.content);
-    status.cookie = tracked.base().cookie.clone();
-    status.stored = Some(written.stored);
-    status.saved = true;
-    if let Some(left) = left {
-        status.id_changed = true;
-        Box::pin(leave_behind(layer, status, &left, now)).await;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Has the id that a session had lead to it for a moment, if the options say so. That is a courtesy: without it, requests
 /// that are under way find no session.
-async fn leave_behind(layer: &LayerContext, status: &Status, left: &SessionId, now: Timestamp) {
-    let (Some(grace), Ok(id)) = (layer.options.rotate_grace, status.id(layer)) else { return };
-    let until = now.saturating_add(grace);
+async fn leave_behind(layer: &LayerContext, status: &Status, left: &SessionId, grace: Duration) {
+    let Ok(id) = status.id(layer) else { return };
+    let until = Timestamp::now().saturating_add(grace);
     let cookie = SessionCookie::stored(Arc::clone(status.cookie.attributes()), Some(millis(grace)), Some(until));
     let frame = Frame { cookie: &cookie, absent: layer.absent(&status.request), meta: records::Meta::default() };
     let moved = Moved { to: layer.key(id).as_str().to_owned(), until: until.as_millis() };

@@ -17,14 +17,17 @@ pub(super) fn created<T: SessionData>(
     changes: &Changes,
 ) -> Result<Record, SessionError> {
     let decoded = prepared(layer, request, content)?;
-    // What was compared has its text already.
-    let rest = texts(&decoded.value, FieldSet::ALL.without(changes.compared)).map_err(encode_error::<T>)?;
-    if is_shared::<T>(layer) {
-        let frame = decoded.frame().size_at_most();
-        decoded.size = frame + changes.texts.size_at_most(T::FIELDS) + rest.size_at_most(T::FIELDS);
+    let made;
+    let texts = if changes.compared == FieldSet::ALL {
+        &changes.texts
     } else {
-        let all = texts(&decoded.value, FieldSet::ALL).map_err(encode_error::<T>)?;
-        let json = record::write(T::FIELDS, &all, &decoded.frame()).map_err(encode_error::<T>)?;
+        made = texts(&decoded.value, FieldSet::ALL).map_err(encode_error::<T>)?;
+        &made
+    };
+    if is_shared::<T>(layer) {
+        decoded.size = decoded.frame().size_at_most() + texts.size_at_most(T::FIELDS);
+    } else {
+        let json = record::write(T::FIELDS, texts, &decoded.frame()).map_err(encode_error::<T>)?;
         decoded.set_json(json);
     }
     finished(layer, content)

@@ -1,11 +1,12 @@
 //! A session on its way into the store: created, or merged into what is there.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{encode_error, record};
 use crate::content::{Status, Stored, decode};
 use crate::context::{ID_TRIES, LayerContext};
-use crate::data::{Changes, SessionData, texts};
+use crate::data::{Changes, SessionData, Wanted, texts};
 use crate::error::SessionError;
 use crate::field::FieldSet;
 use crate::id::SessionId;
@@ -21,9 +22,9 @@ const MERGE_TRIES: u32 = 128;
 pub(super) struct Writing<'a, T> {
     pub(super) layer: &'a LayerContext,
     /// What this request loaded.
-    pub(super) base: Arc<Decoded<T>>,
+    pub(super) base: &'a Arc<Decoded<T>>,
     /// What it changed of that.
-    pub(super) changes: Changes,
+    pub(super) changes: &'a Changes,
     pub(super) now: Timestamp,
     /// A random number, if the changes add to what is stored.
     pub(super) mark: Option<u32>,
@@ -41,7 +42,7 @@ impl<T: SessionData> Writing<'_, T> {
         status: &mut Status,
         mut mine: Arc<Decoded<T>>,
     ) -> Result<Written<T>, SessionError> {
-        let record = record::created(self.layer, &status.request, &mut mine, &self.changes)?;
+        let record = record::created(self.layer, &status.request, &mut mine, self.changes)?;
         for _ in 0..ID_TRIES {
             let id = status.id(self.layer)?;
             match self.layer.create(id, record.clone(), self.expires(&mine)).await? {
@@ -58,64 +59,62 @@ impl<T: SessionData> Writing<'_, T> {
         &self,
         status: &mut Status,
         mine: Arc<Decoded<T>>,
-        (stored, next): (Stored, Option<SessionId>),
+        next: Option<Box<SessionId>>,
     ) -> Result<Written<T>, SessionError> {
-        let (id, turns) = (status.id(self.layer)?.clone(), &self.layer.turns);
+        let stored = status.stored.clone().ok_or(SessionError::Gone)?;
         let mut draft = Draft { content: mine, mine: None, is_outdated: self.base.is_outdated(), stored, next };
-        if let Some(place) = turns.contested(&id) {
-            return Box::pin(self.in_turn(&id, place, draft, status)).await;
+        let turns = &self.layer.turns;
+        if let Some(place) = turns.contested(status.id(self.layer)?) {
+            return self.in_turn(place, draft, status).await;
         }
-        match self.attempt(&id, &mut draft, status).await? {
+        match self.attempt(&mut draft, status).await? {
             Some(written) => Ok(written),
-            None => Box::pin(self.in_turn(&id, turns.join(&id), draft, status)).await,
+            None => self.in_turn(turns.join(status.id(self.layer)?), draft, status).await,
         }
     }
 
-    /// The same after those who came before.
-    async fn in_turn(
-        &self,
-        id: &SessionId,
-        place: Place<'_>,
+    /// The same after those who came before. It is boxed, since few requests get here.
+    fn in_turn<'s>(
+        &'s self,
+        place: Place<'s>,
         mut draft: Draft<T>,
-        status: &mut Status,
-    ) -> Result<Written<T>, SessionError> {
-        let mut turn = place.turn().await;
-        if let Some((record, revision)) = turn.latest() {
-            self.merge(&mut draft, Stored { record, revision }, status)?;
-        }
-        for _ in 0..MERGE_TRIES {
-            match self.attempt(id, &mut draft, status).await {
-                Ok(Some(written)) => {
-                    turn.stored(written.stored.record.clone(), written.stored.revision);
-                    return Ok(written);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    if matches!(error, SessionError::Store(_)) {
-                        turn.failed();
+        status: &'s mut Status,
+    ) -> Pin<Box<dyn Future<Output = Result<Written<T>, SessionError>> + Send + 's>> {
+        Box::pin(async move {
+            let mut turn = place.turn().await;
+            if let Some((record, revision)) = turn.latest() {
+                self.merge(&mut draft, Stored { record, revision }, status)?;
+            }
+            for _ in 0..MERGE_TRIES {
+                match self.attempt(&mut draft, status).await {
+                    Ok(Some(written)) => {
+                        turn.stored(written.stored.record.clone(), written.stored.revision);
+                        return Ok(written);
                     }
-                    return Err(error);
+                    Ok(None) => {}
+                    Err(error) => {
+                        if matches!(error, SessionError::Store(_)) {
+                            turn.failed();
+                        }
+                        return Err(error);
+                    }
                 }
             }
-        }
-        Err(SessionError::Contended { tries: MERGE_TRIES })
+            Err(SessionError::Contended { tries: MERGE_TRIES })
+        })
     }
 
     /// One try; none if somebody got in the way, with what is to be tried next in the draft.
-    async fn attempt(
-        &self,
-        id: &SessionId,
-        draft: &mut Draft<T>,
-        status: &mut Status,
-    ) -> Result<Option<Written<T>>, SessionError> {
+    async fn attempt(&self, draft: &mut Draft<T>, status: &mut Status) -> Result<Option<Written<T>>, SessionError> {
         let record = self.record(draft, status)?;
-        match self.put((id, draft.next.as_ref()), &draft.stored, record.clone(), &draft.content).await? {
+        let ids = (status.id(self.layer)?, draft.next.as_deref());
+        match self.put(ids, draft.stored.revision, record.clone(), &draft.content).await? {
             Put::Stored(revision) => {
-                draft.next.take().into_iter().for_each(|id| status.set_id(id));
+                draft.next.take().into_iter().for_each(|id| status.set_id(*id));
                 Ok(Some(Written { content: Arc::clone(&draft.content), stored: Stored { record, revision } }))
             }
             Put::Taken => {
-                draft.next = Some(self.layer.new_id(&status.request)?);
+                draft.next = Some(Box::new(self.layer.new_id(&status.request)?));
                 Ok(None)
             }
             Put::Conflict(theirs) => {
@@ -142,18 +141,18 @@ impl<T: SessionData> Writing<'_, T> {
     async fn put(
         &self,
         (id, next): (&SessionId, Option<&SessionId>),
-        stored: &Stored,
+        expected: Revision,
         record: Record,
         content: &Decoded<T>,
     ) -> Result<Put, SessionError> {
         let expires = self.expires(content);
         Ok(match next {
-            None => match self.layer.update(id, stored.revision, record, expires).await? {
+            None => match self.layer.update(id, expected, record, expires).await? {
                 Updated::Replaced(revision) => Put::Stored(revision),
                 Updated::Conflict(theirs) => Put::Conflict(theirs),
                 Updated::Gone => Put::Gone,
             },
-            Some(next) => match self.layer.rename((id, next), stored.revision, record, expires).await? {
+            Some(next) => match self.layer.rename((id, next), expected, record, expires).await? {
                 Renamed::Stored(revision) => Put::Stored(revision),
                 Renamed::Taken => Put::Taken,
                 Renamed::Conflict(theirs) => Put::Conflict(theirs),
@@ -177,7 +176,7 @@ impl<T: SessionData> Writing<'_, T> {
 
     /// What this request changed, merged into what another one stored meanwhile.
     fn merged(&self, mine: &Decoded<T>, theirs: &Decoded<T>) -> Result<Arc<Decoded<T>>, serde_json::Error> {
-        let contested = Changes::between(&self.base.value, &theirs.value, self.changes.fields)?.fields;
+        let contested = Changes::between(&self.base.value, &theirs.value, (self.changes.fields, Wanted::All))?.fields;
         let mut value = theirs.value.duplicate();
         for field in self.changes.fields.iter() {
             T::merge(field, contested.contains(field), &self.base.value, &mine.value, &mut value);
@@ -202,7 +201,7 @@ struct Draft<T> {
     stored: Stored,
     is_outdated: bool,
     /// The new id.
-    next: Option<SessionId>,
+    next: Option<Box<SessionId>>,
 }
 
 /// What became of a replacement.

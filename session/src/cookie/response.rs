@@ -8,22 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use httpdate::HttpDate;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use super::options::{CookieOptions, Priority, SameSite, Secure};
 use crate::timestamp::Timestamp;
-
-/// What JavaScript's `encodeURIComponent` leaves as it is, which is how express-session encodes the value.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
 
 /// The header that gives the client a session. `attributes` are resolved: neither `secure` nor `same_site` is auto.
 /// None if something in them can't stand in a header.
@@ -35,7 +23,7 @@ pub(crate) fn set(
 ) -> Option<HeaderValue> {
     let mut line = String::with_capacity(256);
     line.extend([name, "=s%3A"]);
-    line.extend(utf8_percent_encode(signed, COMPONENT));
+    encode(&mut line, signed);
     scope(&mut line, attributes);
     if let Some(expires) = expires {
         write!(line, "; Expires={}", date(expires)).ok()?;
@@ -54,7 +42,7 @@ pub(crate) fn set(
 
 /// How many bytes a text has in a cookie's value.
 pub(crate) fn encoded_len(text: &str) -> usize {
-    utf8_percent_encode(text, COMPONENT).map(str::len).sum()
+    text.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 }).sum()
 }
 
 /// The header that takes the cookie away: of exactly the same scope, since browsers keep the old one otherwise. And as
@@ -87,6 +75,24 @@ fn scope(line: &mut String, attributes: &CookieOptions) {
     if let Some(domain) = &attributes.domain {
         line.extend(["; Domain=", domain]);
     }
+}
+
+/// As JavaScript's `encodeURIComponent` does it, with which express-session encodes the value.
+fn encode(line: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(escaped) = rest.bytes().position(|byte| !is_plain(byte)) {
+        let (plain, after) = rest.split_at(escaped);
+        line.push_str(plain);
+        let mut characters = after.chars();
+        let bytes = characters.next().map_or(0, char::len_utf8);
+        line.extend(percent_encode(&after.as_bytes()[..bytes], NON_ALPHANUMERIC));
+        rest = characters.as_str();
+    }
+    line.push_str(rest);
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
 }
 
 /// Whole seconds, as the format has them; moments that it can't write are moved to the nearest it can.

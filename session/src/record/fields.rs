@@ -1,6 +1,7 @@
 //! Serializing some fields of a session, each into its own JSON text.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 
 use serde::ser::{Error as _, Impossible, Serialize, SerializeStruct, Serializer};
@@ -15,16 +16,38 @@ pub(crate) struct FieldTexts {
     ranges: Vec<(usize, Range<usize>)>,
 }
 
+/// What many fields need at most; a longer one makes the buffer grow.
+const USUAL_TEXT: usize = 32;
+
 impl FieldTexts {
     /// The texts of the `wanted` fields of a session. `serialize` gives the session to the serializer.
     pub(crate) fn of(
         fields: &'static [Field],
         wanted: FieldSet,
-        serialize: impl FnOnce(FieldSerializer<'_>) -> Result<(), Error>,
+        serialize: impl FnOnce(FieldSerializer<'_, Self>) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let mut texts = Self::default();
-        serialize(FieldSerializer { fields, wanted, next: 0, texts: &mut texts })?;
+        let expected = wanted.len().min(fields.len());
+        let (buffer, ranges) = (Vec::with_capacity(USUAL_TEXT * expected), Vec::with_capacity(expected));
+        let mut texts = Self { buffer, ranges };
+        serialize(FieldSerializer { fields, wanted, next: 0, sink: &mut texts })?;
         Ok(texts)
+    }
+
+    /// Which of the `wanted` fields have another content in these texts than in another session, which is given to the
+    /// serializer. Its texts are compared as they are made, and kept nowhere. If one difference is enough, no other is
+    /// looked for.
+    pub(crate) fn differences(
+        &self,
+        fields: &'static [Field],
+        (wanted, one_is_enough): (FieldSet, bool),
+        serialize: impl FnOnce(FieldSerializer<'_, Differences<'_>>) -> Result<(), Error>,
+    ) -> Result<FieldSet, Error> {
+        let (missing, different) = (FieldSet::EMPTY, FieldSet::EMPTY);
+        let mut differences = Differences { texts: self, fields, one_is_enough, missing, different };
+        let has_text = self.ranges.iter().map(|(index, _)| *index).filter(|index| wanted.contains(*index));
+        has_text.for_each(|index| differences.missing.insert(index));
+        serialize(FieldSerializer { fields, wanted, next: 0, sink: &mut differences })?;
+        Ok(differences.different.union(differences.missing))
     }
 
     /// The text of a field; none if the field isn't stored (`skip`, `skip_serializing_if`).
@@ -43,15 +66,69 @@ impl FieldTexts {
         let names = self.iter().filter_map(|(index, _)| fields.get(index)).map(|field| longest_text(field.name) + 2);
         self.buffer.len() + names.sum::<usize>()
     }
+}
 
-    /// Whether a field has the same content in both. A map whose keys come in another order does; so does an
-    /// unordered field whose elements do.
-    pub(crate) fn same(&self, other: &Self, index: usize, field: &Field) -> bool {
-        match (self.get(index), other.get(index)) {
-            (None, None) => true,
-            (Some(mine), Some(theirs)) => mine == theirs || same_content(mine, theirs, field.unordered),
-            _ => false,
+impl Sink for FieldTexts {
+    fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error> {
+        let start = self.buffer.len();
+        serde_json::to_writer(&mut self.buffer, value)?;
+        self.ranges.push((index, start..self.buffer.len()));
+        Ok(())
+    }
+}
+
+/// Compares fields with texts.
+pub(crate) struct Differences<'a> {
+    texts: &'a FieldTexts,
+    fields: &'static [Field],
+    one_is_enough: bool,
+    /// Fields that have a text and were not compared yet.
+    missing: FieldSet,
+    different: FieldSet,
+}
+
+impl Sink for Differences<'_> {
+    fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error> {
+        self.missing.remove(index);
+        if self.one_is_enough && !self.different.is_empty() {
+            return Ok(());
         }
+        let Some(text) = self.texts.get(index) else {
+            self.different.insert(index);
+            return Ok(());
+        };
+        let mut comparison = Comparison { rest: text, is_same: true };
+        serde_json::to_writer(&mut comparison, value)?;
+        if comparison.is_same && comparison.rest.is_empty() {
+            return Ok(());
+        }
+        // A map whose keys come in another order has the same content; so has an unordered field whose elements do.
+        let unordered = self.fields.get(index).is_some_and(|field| field.unordered);
+        let can_be_reordered = unordered || text.contains(&b'{');
+        if !can_be_reordered || !same_content(text, &serde_json::to_vec(value)?, unordered) {
+            self.different.insert(index);
+        }
+        Ok(())
+    }
+}
+
+/// Takes what is written for the beginning of a text, as long as it is.
+struct Comparison<'a> {
+    rest: &'a [u8],
+    is_same: bool,
+}
+
+impl io::Write for Comparison<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) => self.rest = rest,
+            None => self.is_same = false,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -61,8 +138,8 @@ pub(super) const fn longest_text(string: &str) -> usize {
 }
 
 fn same_content(mine: &[u8], theirs: &[u8], unordered: bool) -> bool {
-    // Only braces or an unordered array can be written in two ways, and only in the same number of bytes.
-    if mine.len() != theirs.len() || !(unordered || mine.contains(&b'{')) {
+    // What is ordered in another way has the same number of bytes.
+    if mine.len() != theirs.len() {
         return false;
     }
     let (Ok(mine), Ok(theirs)) = (serde_json::from_slice::<Value>(mine), serde_json::from_slice::<Value>(theirs))
@@ -83,32 +160,31 @@ fn counted(elements: &[Value]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Takes a session as a serde struct and writes the wanted fields into [`FieldTexts`].
-pub(crate) struct FieldSerializer<'a> {
+/// Where a session's fields go, one by one.
+pub(crate) trait Sink {
+    fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error>;
+}
+
+/// Takes a session as a serde struct and gives the wanted fields to a sink.
+pub(crate) struct FieldSerializer<'a, K> {
     fields: &'static [Field],
     wanted: FieldSet,
     /// The field that serde will probably hand over next: they come in the order of their declaration.
     next: usize,
-    texts: &'a mut FieldTexts,
+    sink: &'a mut K,
 }
 
-impl SerializeStruct for FieldSerializer<'_> {
+impl<K: Sink> SerializeStruct for FieldSerializer<'_, K> {
     type Ok = ();
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        let ahead = self.fields.iter().enumerate().skip(self.next);
-        let Some((index, _)) = ahead.into_iter().find(|(_, field)| field.name == key) else {
+        let mut ahead = self.fields.iter().enumerate().skip(self.next);
+        let Some((index, _)) = ahead.find(|(_, field)| std::ptr::eq(field.name, key) || field.name == key) else {
             return Err(Error::custom(format_args!("`{key}` is no field of this session")));
         };
         self.next = index + 1;
-        if !self.wanted.contains(index) {
-            return Ok(());
-        }
-        let start = self.texts.buffer.len();
-        serde_json::to_writer(&mut self.texts.buffer, value)?;
-        self.texts.ranges.push((index, start..self.texts.buffer.len()));
-        Ok(())
+        if self.wanted.contains(index) { self.sink.field(index, value) } else { Ok(()) }
     }
 
     fn end(self) -> Result<(), Error> {
@@ -129,7 +205,7 @@ fn not_a_struct() -> Error {
     Error::custom("a session is stored as a struct with named fields")
 }
 
-impl Serializer for FieldSerializer<'_> {
+impl<K: Sink> Serializer for FieldSerializer<'_, K> {
     type Ok = ();
     type Error = Error;
     type SerializeStruct = Self;

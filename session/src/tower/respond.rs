@@ -62,11 +62,9 @@ fn completed<ResBody>(
     let headers = response.headers_mut();
     let header = options.transport.response_header();
     if options.cache_headers {
-        if !headers.contains_key(VARY) {
-            headers.insert(VARY, varies_with(&options.transport));
-        }
-        if announcement.is_some() && !headers.contains_key(CACHE_CONTROL) {
-            headers.insert(CACHE_CONTROL, not_to_be_cached(&header));
+        headers.entry(VARY).or_insert_with(|| varies_with(&options.transport));
+        if announcement.is_some() {
+            headers.entry(CACHE_CONTROL).or_insert_with(|| not_to_be_cached(&header));
         }
     }
     if let Some(mut announcement) = announcement {
