@@ -39,8 +39,8 @@ pub(crate) struct Status {
     /// The record in the store, as far as this request knows.
     pub(crate) stored: Option<Stored>,
     pub(crate) cookie: SessionCookie,
-    /// The settings that the client's cookie was sent with, whatever the request makes of them.
-    pub(crate) sent: Arc<CookieOptions>,
+    /// The settings that the client's cookie was sent with, once the request may have made others of them.
+    sent: Option<Arc<CookieOptions>>,
     pub(crate) ending: Ending,
     /// The handler saved the session.
     pub(crate) saved: bool,
@@ -98,6 +98,14 @@ impl<T: SessionData> Content<T> {
 }
 
 impl<T: SessionData> Content<T> {
+    /// Whether this is a stored session that was read and nothing else, so that nothing follows from it unless an option
+    /// says so.
+    pub(crate) fn was_only_read(&self) -> bool {
+        let Status { stored, ending, saved, touched, id_changed, moved_to, gone, sent, .. } = &*self.status;
+        let is_as_loaded = !(*saved || *touched || *id_changed || *gone) && moved_to.is_none() && sent.is_none();
+        stored.is_some() && *ending == Ending::Open && is_as_loaded && self.tracked.is_unmarked()
+    }
+
     /// Reports changes that nobody will ever save.
     pub(crate) fn warn_if_unsaved(&self) {
         if self.status.ending == Ending::Open
@@ -219,14 +227,13 @@ impl Status {
         stored: Option<Stored>,
         cookie: SessionCookie,
     ) -> Self {
-        let sent = Arc::clone(cookie.attributes());
         Self {
             request,
             presented,
             id,
             stored,
             cookie,
-            sent,
+            sent: None,
             ending: Ending::Open,
             saved: false,
             initialized: false,
@@ -261,7 +268,7 @@ impl Status {
         self.stored = None;
         self.moved_to = None;
         self.gone = false;
-        self.cookie = base.cookie.clone();
+        *self.cookie_mut() = base.cookie.clone();
         self.ending = Ending::Open;
         (self.saved, self.initialized, self.touched) = (false, false, false);
         self.id_changed = true;
@@ -270,8 +277,21 @@ impl Status {
 
     /// Takes over what was loaded once more.
     pub(crate) fn reloaded(&mut self, layer: &LayerContext, cookie: SessionCookie, loaded: Loaded) {
-        self.cookie = renewed(layer, cookie, &loaded);
+        *self.cookie_mut() = renewed(layer, cookie, &loaded);
         self.stored = Some(Stored { record: loaded.record, revision: loaded.revision });
+    }
+
+    /// The settings that the client's cookie was sent with.
+    pub(crate) fn sent(&self) -> &Arc<CookieOptions> {
+        self.sent.as_ref().unwrap_or(self.cookie.attributes())
+    }
+
+    /// The cookie, to be changed.
+    pub(crate) fn cookie_mut(&mut self) -> &mut SessionCookie {
+        if self.sent.is_none() {
+            self.sent = Some(Arc::clone(self.cookie.attributes()));
+        }
+        &mut self.cookie
     }
 
     /// Resets the time left now, and has the store renewed at the end.

@@ -116,6 +116,11 @@ impl<T: SessionData, S: State> Tracked<T, S> {
         Tracked { base, current, marked, origin, state: PhantomData }
     }
 
+    /// Whether no field was written, and nothing saved or loaded once more.
+    pub(crate) fn is_unmarked(&self) -> bool {
+        self.marked.is_empty() && self.origin.is_none()
+    }
+
     pub(crate) fn base(&self) -> &Arc<Decoded<T>> {
         &self.base
     }

@@ -199,10 +199,8 @@ impl IdSigner {
             Self::Unsigned => Some(signed),
             Self::Custom(signer) => signer.verify(signed),
             Self::Hmac(keys) => {
-                let (id, signature) = signed.rsplit_once('.')?;
-                if signature.len() != SIGNATURE_LEN {
-                    return None;
-                }
+                let (id, signature) = signed.split_at_checked(signed.len().checked_sub(SIGNATURE_LEN)?)?;
+                let id = id.strip_suffix('.')?;
                 let mut buffer = [0; SIGNATURE_LEN];
                 keys.iter()
                     .any(|key| is_same(sign_with(key, id, &mut buffer).as_bytes(), signature.as_bytes()))

@@ -192,7 +192,7 @@ impl<T: SessionData, S: State> Session<T, S> {
     where
         S: Writable,
     {
-        &mut self.parts_mut().1.cookie
+        self.parts_mut().1.cookie_mut()
     }
 
     /// Stores the session now; the end of the request does it otherwise. What other requests stored meanwhile is merged,

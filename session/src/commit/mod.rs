@@ -206,7 +206,7 @@ pub(crate) fn announce(
     let secure_connection = status.request.secure_connection;
     match announce {
         Announce::Nothing => Ok(None),
-        Announce::Remove => Ok(layer.removal(&status.sent, secure_connection)),
+        Announce::Remove => Ok(layer.removal(status.sent(), secure_connection)),
         Announce::Set => {
             if layer.options.policy.rules == Rules::Express {
                 status.cookie.renew(Timestamp::now());
@@ -284,7 +284,7 @@ async fn write<T: SessionData>(
         status.gone = matches!(written, Err(SessionError::Gone));
         written?
     };
-    status.cookie = written.content.cookie.clone();
+    *status.cookie_mut() = written.content.cookie.clone();
     status.stored = Some(written.stored);
     status.saved = true;
     status.id_changed |= left.is_some();

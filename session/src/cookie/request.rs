@@ -11,7 +11,7 @@ use memchr::memchr;
 const MAX_LEN: usize = 4096;
 
 /// Values up to this length are decoded without an allocation; one that this library makes has about 80 bytes.
-const SHORT: usize = 256;
+const SHORT: usize = 128;
 
 /// The values of all cookies of this name, as they came, in the order of the `Cookie` lines, which count as one.
 pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {

@@ -31,6 +31,13 @@ pub(crate) struct Policy {
     pub(crate) clear_cookie: bool,
 }
 
+impl Policy {
+    /// Whether something happens at the end of a request that did nothing but read its stored session.
+    pub(crate) const fn acts_on_reading(self) -> bool {
+        self.resave || self.rolling
+    }
+}
+
 /// How the handlers left the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {

@@ -178,3 +178,13 @@ fn a_cookie_is_removed_only_if_it_leads_nowhere_and_only_if_that_is_wanted() {
         actions.announce != Announce::Remove || (policy.clear_cookie && facts.presented && !in_use)
     });
 }
+
+#[test]
+fn a_stored_session_that_was_only_read_is_left_alone_unless_an_option_says_otherwise() {
+    for_all(|facts, policy, actions| {
+        let was_changed = facts.modified || facts.unsaved || facts.saved || facts.cookie_changed || facts.touched;
+        let was_only_read = facts.ending == Ending::Open && facts.known && facts.stored && !was_changed;
+        let nothing = Actions { write: Write::Nothing, announce: Announce::Nothing };
+        !was_only_read || policy.acts_on_reading() || actions == nothing
+    });
+}

@@ -121,6 +121,9 @@ fn finish<T: SessionData, ResBody: From<Bytes>>(slot: &Arc<Slot<T>>, response: R
     let mut content = match slot.close() {
         Closing::Unused => return Finish::Done(response),
         Closing::Lent(header) => return Finish::Done(respond::with(options, response, Ok(header))),
+        Closing::Content(content) if content.was_only_read() && !options.policy.acts_on_reading() => {
+            return Finish::Done(respond::with(options, response, Ok(None)));
+        }
         Closing::Content(content) => content,
     };
     match Plan::new(&slot.layer, &content) {
