@@ -75,6 +75,24 @@ impl<T: SessionData> Content<T> {
         Self::begin(layer, request, first)
     }
 
+    /// The same without waiting, if the store has its sessions at hand and one of them is the one; otherwise it is to be
+    /// opened with [`open`](Self::open).
+    pub(crate) fn open_now(
+        layer: &LayerContext,
+        request: RequestFacts,
+        parts: &Parts,
+    ) -> Result<Result<Self, SessionError>, RequestFacts> {
+        if !layer.shares_records {
+            return Err(request);
+        }
+        let Some(id) = layer.presented_id(parts, 0) else { return Ok(Self::begin(layer, request, None)) };
+        let Some(Ok(Some(loaded))) = layer.load(&id, true).answer() else { return Err(request) };
+        match look(layer, &request, loaded) {
+            Ok(Seen::Session(found)) => Ok(Ok(Self::stored(layer, request, id, found))),
+            _ => Err(request),
+        }
+    }
+
     /// A new session.
     pub(crate) fn begin(
         layer: &LayerContext,
@@ -134,23 +152,42 @@ async fn find<T: SessionData>(
     id: &SessionId,
 ) -> Result<Option<Found<T>>, SessionError> {
     let Some(loaded) = layer.load(id, true).await? else { return Ok(None) };
+    match look(layer, request, loaded)? {
+        Seen::Session(found) => Ok(Some(found)),
+        Seen::Unreadable => Ok(None),
+        Seen::TimedOut => {
+            layer.destroy(id).await?;
+            Ok(None)
+        }
+        Seen::Moved(moved) => Box::pin(follow(layer, request, moved)).await,
+    }
+}
+
+/// What a record turns out to be.
+enum Seen<T> {
+    Session(Found<T>),
+    Moved(Moved),
+    TimedOut,
+    Unreadable,
+}
+
+fn look<T: SessionData>(layer: &LayerContext, request: &RequestFacts, loaded: Loaded) -> Result<Seen<T>, SessionError> {
     let decoded = match decode::<T>(layer, request, &loaded.record) {
         Ok(decoded) => decoded,
         Err(error) if layer.options.on_invalid == OnInvalid::Reject => return Err(error),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "began a new session in place of one that can't be read");
-            return Ok(None);
+            return Ok(Seen::Unreadable);
         }
     };
     if has_timed_out(layer, decoded.meta) {
-        layer.destroy(id).await?;
-        return Ok(None);
+        return Ok(Seen::TimedOut);
     }
-    match decoded.moved() {
-        Some(moved) => Box::pin(follow(layer, request, moved.clone())).await,
-        None => Ok(Some(Found { decoded, loaded, moved_to: None })),
-    }
+    Ok(match decoded.moved() {
+        Some(moved) => Seen::Moved(moved.clone()),
+        None => Seen::Session(Found { decoded, loaded, moved_to: None }),
+    })
 }
 
 /// The session that an id which it had before leads to; none once the grace is over. A session that changes its id again

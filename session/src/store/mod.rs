@@ -194,7 +194,10 @@ impl Renewal {
         match renewed.cmp(&current) {
             Ordering::Less => Some(renewed),
             Ordering::Equal => None,
-            Ordering::Greater => (renewed.saturating_since(current) >= self.after.min(life / 10)).then_some(renewed),
+            Ordering::Greater => {
+                let moved = renewed.saturating_since(current);
+                (moved >= self.after || moved.saturating_mul(10) >= life).then_some(renewed)
+            }
         }
     }
 }
