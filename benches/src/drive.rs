@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Request, Response};
 use tokio::runtime::Runtime;
 use tower_service::Service;
 
+use crate::Outcome;
 use crate::allocations;
 use crate::contestants::Contestant;
 
@@ -18,7 +19,13 @@ pub const VISITORS: usize = 1000;
 
 /// How many requests are made before the clock starts: few enough to stay in the processor's cache, as a request does
 /// that has just been read from the network.
-const AT_ONCE: usize = 50;
+pub const AT_ONCE: usize = 50;
+
+/// From one visitor to the next: a prime, so that all have their turn.
+const STRIDE: usize = 611_953;
+
+/// The name of [`Driver::play`] in an executable, whatever its mangling. Closures within have longer names.
+pub const PLAY: &str = "*Driver*::play";
 
 /// A route, and with which cookie it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +61,17 @@ impl Route {
         }
     }
 
-    const fn path(self) -> &'static str {
+    /// The route of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn named(name: &str) -> Outcome<Self> {
+        Ok(Self::ALL.into_iter().find(|one| one.name() == name).ok_or("no such route")?)
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
         match self {
             Self::Plain | Self::PlainWithCookie => "/plain",
             Self::Read => "/read",
@@ -74,66 +91,97 @@ pub struct Sample {
     pub allocations: f64,
 }
 
-/// A contestant's app, and visitors who are logged in to it.
+/// An app, and visitors who are logged in to it.
 pub struct Driver {
-    contestant: Contestant,
     app: Router,
+    /// Whose app it is, if there can be others like it.
+    contestant: Option<Contestant>,
     visitors: Vec<HeaderValue>,
     next: usize,
+    session_bytes: i64,
 }
 
 impl Driver {
-    /// A new app with so many visitors.
+    /// A contestant's new app, in memory, with so many visitors.
     #[must_use]
     pub fn new(runtime: &Runtime, contestant: Contestant, visitors: usize) -> Self {
         let app = runtime.block_on(contestant.app());
-        let mut driver = Self { contestant, app, visitors: Vec::new(), next: 0 };
+        Self { contestant: Some(contestant), ..Self::over(runtime, app, visitors) }
+    }
+
+    /// This app with so many more visitors.
+    #[must_use]
+    pub fn over(runtime: &Runtime, app: Router, visitors: usize) -> Self {
+        let mut driver = Self { app, contestant: None, visitors: Vec::new(), next: 0, session_bytes: 0 };
         driver.visitors = driver.logins(runtime, visitors);
         driver
     }
 
+    /// The bytes that the app asked for when the visitors' sessions began, and has not given back since.
+    #[must_use]
+    pub const fn session_bytes(&self) -> i64 {
+        self.session_bytes
+    }
+
     /// The cookies of so many new visitors. A contestant without sessions gets some of its own.
-    pub fn logins(&mut self, runtime: &Runtime, visitors: usize) -> Vec<HeaderValue> {
+    fn logins(&mut self, runtime: &Runtime, visitors: usize) -> Vec<HeaderValue> {
         runtime.block_on(async {
             let mut cookies = Vec::with_capacity(visitors);
+            let before = allocations::bytes();
+            let mut cookie_bytes = 0;
             for _ in 0..visitors {
                 let response = answer(&mut self.app, request(Route::Login, None)).await;
+                let before = allocations::bytes();
                 cookies.push(cookies_of(&response).unwrap_or(HeaderValue::from_static("sid=none")));
+                cookie_bytes += allocations::bytes() - before;
             }
+            self.session_bytes += allocations::bytes() - before - cookie_bytes;
             cookies
         })
     }
 
-    /// Sends so many requests, one after the other. Logins are to an app of their own, so that they don't change what
-    /// the other routes find.
+    /// Sends so many requests, one after the other. Logins are to an app of their own, where there is one, so that they
+    /// don't change what the other routes find.
     pub fn batch(&mut self, runtime: &Runtime, route: Route, requests: usize) -> Sample {
-        if route == Route::Login && !self.visitors.is_empty() {
-            return Self::new(runtime, self.contestant, 0).batch(runtime, route, requests);
+        if route == Route::Login
+            && !self.visitors.is_empty()
+            && let Some(contestant) = self.contestant
+        {
+            return Self::new(runtime, contestant, 0).batch(runtime, route, requests);
         }
         let (mut nanos, mut allocations) = (0, 0);
         for _ in 0..requests / AT_ONCE {
             let ready = self.requests(runtime, route, AT_ONCE);
-            runtime.block_on(async {
-                let (allocated, start) = (allocations::count(), Instant::now());
-                for request in ready {
-                    black_box(answer(&mut self.app, request).await);
-                }
-                nanos += start.elapsed().as_nanos();
-                allocations += allocations::count() - allocated;
-            });
+            let (took, allocated) = self.play(runtime, ready);
+            nanos += took;
+            allocations += allocated;
         }
         let requests = (requests / AT_ONCE * AT_ONCE) as f64;
         Sample { nanos: nanos as f64 / requests, allocations: allocations as f64 / requests }
     }
 
-    fn requests(&mut self, runtime: &Runtime, route: Route, requests: usize) -> Vec<Request<Body>> {
+    /// Sends these requests; tells how many nanoseconds and allocations that took. Callgrind counts what happens in here,
+    /// by its name ([`PLAY`]).
+    #[inline(never)]
+    pub fn play(&mut self, runtime: &Runtime, requests: Vec<Request<Body>>) -> (u128, u64) {
+        runtime.block_on(async {
+            let (allocated, start) = (allocations::count(), Instant::now());
+            for request in requests {
+                black_box(answer(&mut self.app, request).await);
+            }
+            (start.elapsed().as_nanos(), allocations::count() - allocated)
+        })
+    }
+
+    /// So many requests of visitors who take turns, those who follow each other far apart.
+    pub fn requests(&mut self, runtime: &Runtime, route: Route, requests: usize) -> Vec<Request<Body>> {
         if route == Route::Logout {
             return self.logins(runtime, requests).iter().map(|cookie| request(route, Some(cookie))).collect();
         }
         let is_new = matches!(route, Route::Plain | Route::Login);
         (0..requests)
             .map(|_| {
-                self.next = (self.next + 1) % self.visitors.len().max(1);
+                self.next = (self.next + STRIDE) % self.visitors.len().max(1);
                 request(route, if is_new { None } else { self.visitors.get(self.next) })
             })
             .collect()

@@ -1,14 +1,26 @@
 //! The session crate beside its peers and hand-written floors, in one run:
 //!
 //! ```sh
-//! cargo run -p benches --release
+//! cargo run -p benches --release           # nanoseconds and allocations a request
+//! cargo run -p benches --release -- FLAG   # something else:
 //! ```
+//!
+//! | flag | what is measured |
+//! |---|---|
+//! | `--instructions` | instructions a request, with valgrind |
+//! | `--one CONTESTANT ROUTE N` | nothing: that contestant answers so many thousand requests, under a profiler of yours |
+//!
+//! Each prints the Markdown that stands in the README.
 
 mod allocations;
 mod contestants;
 mod drive;
+mod instructions;
 mod rounds;
+mod table;
 mod visit;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::contestants::Contestant;
 use crate::drive::{Driver, Route};
@@ -17,22 +29,29 @@ use crate::rounds::Effort;
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// What could not be measured is an error, in words.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if let [mode, contestant, route, requests] = &arguments[..]
-        && mode == "--one"
-    {
-        let contestant =
-            Contestant::ALL.into_iter().find(|one| one.name() == contestant).ok_or("no such contestant")?;
-        let route = Route::ALL.into_iter().find(|one| one.name() == route).ok_or("no such route")?;
-        let mut driver = Driver::new(&runtime, contestant, drive::VISITORS);
-        for _ in 0..requests.parse::<usize>()? / 1000 {
-            driver.batch(&runtime, route, 1000);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let tables = match arguments[..] {
+        [] => rounds::measure(&runtime, Effort { rounds: 51, requests: 1000 }).tables(),
+        ["--instructions"] => instructions::measure()?,
+        ["--one", contestant, route, requests] => {
+            return play(&runtime, Contestant::named(contestant)?, Route::named(route)?, requests.parse()?);
         }
-        return Ok(());
+        _ => return Err("no such flag: they are listed at the top of benches/src/main.rs".into()),
+    };
+    print!("{tables}");
+    Ok(())
+}
+
+fn play(runtime: &Runtime, contestant: Contestant, route: Route, requests: usize) -> Outcome<()> {
+    let mut driver = Driver::new(runtime, contestant, drive::VISITORS);
+    for _ in 0..requests / 1000 {
+        driver.batch(runtime, route, 1000);
     }
-    let measured = rounds::measure(&runtime, Effort { rounds: 51, requests: 1000 });
-    println!("{}", measured.tables());
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Interleaved rounds, and the table of their medians.
 
-use std::fmt::Write as _;
-
 use tokio::runtime::Runtime;
 
 use crate::contestants::Contestant;
 use crate::drive::{Driver, Route, Sample, VISITORS};
+use crate::table::Table;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -47,28 +46,25 @@ impl Measured {
     #[must_use]
     pub fn tables(&self) -> String {
         let Effort { rounds, requests } = self.effort;
-        let mut text = format!(
-            "Nanoseconds a request over the bare router, and the ratio to `floor`: medians of {rounds} rounds of {requests} \
-             requests.\n\n"
-        );
-        self.table(&mut text, |of| {
+        let nanos = self.table(|of| {
             let over_bare = of.over_bare(|sample| sample.nanos);
             let floor = of.floor().over_bare(|sample| sample.nanos);
             let ratios = over_bare.iter().zip(&floor).map(|(mine, floor)| mine / floor).collect();
             format!("{:.0} ({:.2})", median(over_bare), median(ratios))
         });
-        text.push_str("\nHeap allocations a request over the bare router:\n\n");
-        self.table(&mut text, |of| format!("{:.0}", median(of.over_bare(|sample| sample.allocations))));
-        text
+        let allocations = self.table(|of| format!("{:.0}", median(of.over_bare(|sample| sample.allocations))));
+        format!(
+            "Nanoseconds a request over the bare router, and the ratio to `floor`: medians of {rounds} rounds of {requests} \
+             requests.\n\n{nanos}\nHeap allocations a request over the bare router:\n\n{allocations}"
+        )
     }
 
-    fn table(&self, text: &mut String, cell: impl Fn(Of<'_>) -> String) {
-        let names = Route::ALL.map(Route::name).join(" | ");
-        let _ = writeln!(text, "| | {names} |\n|---{}|", "|---".repeat(Route::ALL.len()));
+    fn table(&self, cell: impl Fn(Of<'_>) -> String) -> Table {
+        let mut table = Table::new([""].into_iter().chain(Route::ALL.map(Route::name)));
         for (index, contestant) in Contestant::ALL.iter().enumerate().skip(1) {
-            let cells = self.samples.iter().map(|route| cell(Of { route, contestant: index }));
-            let _ = writeln!(text, "| {} | {} |", contestant.name(), cells.collect::<Vec<_>>().join(" | "));
+            table.row(contestant.name(), self.samples.iter().map(|route| cell(Of { route, contestant: index })));
         }
+        table
     }
 }
 

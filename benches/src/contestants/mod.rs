@@ -11,10 +11,13 @@
 mod axum_session;
 mod bare;
 mod floor;
-mod ours;
+pub mod ours;
 mod tower_sessions;
 
 use axum::Router;
+use session::{MemoryStore, Options, RedisStore};
+
+use crate::Outcome;
 
 /// A maker of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +60,29 @@ impl Contestant {
             Self::Bare => bare::app(),
             Self::Floor => floor::app(true),
             Self::FloorTyped => floor::app(false),
-            Self::Session => ours::app(::session::MemoryStore::new()),
+            Self::Session => ours::app(MemoryStore::new(), Options::default()),
             Self::TowerSessions => tower_sessions::app(),
             Self::AxumSession => axum_session::app().await,
+        }
+    }
+
+    /// The contestant of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn named(name: &str) -> Outcome<Self> {
+        Ok(Self::ALL.into_iter().find(|one| one.name() == name).ok_or("no such contestant")?)
+    }
+
+    /// A new app on a Redis server: this library's, or by hand.
+    ///
+    /// # Errors
+    /// If the server doesn't answer, or the contestant has no such app.
+    pub async fn app_on_redis(self, url: &str) -> Outcome<Router> {
+        match self {
+            Self::Floor => Ok(floor::redis::app(url).await?),
+            Self::Session => Ok(ours::app(RedisStore::connect(url).await?, Options::default())),
+            _ => Err("it has no app on Redis".into()),
         }
     }
 }

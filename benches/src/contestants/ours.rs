@@ -2,20 +2,27 @@
 
 use axum::Router;
 use axum::routing::get;
-use session::{Initialized, Secret, Session, SessionError, SessionLayer, Store};
+use session::{Initialized, Options, Secret, Session, SessionData, SessionError, SessionLayer, Store};
 
 use crate::visit::Visit;
 
-pub(super) fn app(store: impl Store) -> Router {
-    #[expect(clippy::expect_used, reason = "32 bytes are enough")]
-    let secret = Secret::new([7; 32]).expect("a secret");
+/// Its app on a store.
+#[must_use]
+pub fn app(store: impl Store, options: Options) -> Router {
     Router::new()
         .route("/plain", get(async || "plain"))
         .route("/read", get(read))
         .route("/write", get(write))
         .route("/login", get(login))
         .route("/logout", get(logout))
-        .layer(SessionLayer::<Visit>::new(store, secret))
+        .layer(layer::<Visit>(store, options))
+}
+
+/// A layer with the secret of all apps here.
+#[expect(clippy::expect_used, reason = "32 bytes are enough, and the options are known to fit together")]
+pub fn layer<T: SessionData>(store: impl Store, options: Options) -> SessionLayer<T> {
+    let secret = Secret::new([7; 32]).expect("a secret");
+    SessionLayer::with_options(store, secret, options).expect("options that fit together")
 }
 
 async fn read(session: Session<Visit>) -> String {

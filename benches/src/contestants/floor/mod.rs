@@ -3,6 +3,7 @@
 
 mod cookie;
 mod layer;
+pub(super) mod redis;
 mod sessions;
 
 use axum::Router;

@@ -1,0 +1,68 @@
+//! Instructions a request, counted by callgrind.
+
+use std::env;
+use std::process::Command;
+
+use crate::Outcome;
+use crate::contestants::Contestant;
+use crate::drive::{PLAY, Route};
+use crate::table::{Table, number};
+
+const REQUESTS: u32 = 1000;
+
+/// Runs this program under valgrind, once for each contestant and route with so many requests, and once with twice as
+/// many. What the second run takes longer is theirs alone.
+///
+/// # Errors
+/// If there is no valgrind, or it says something else than it used to.
+pub fn measure() -> Outcome<String> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return Ok("Not measured: there is no valgrind on this machine (`apt-get install valgrind`).".to_owned());
+    }
+    let bare: Vec<_> =
+        Route::ALL.into_iter().map(|route| a_request(Contestant::Bare, route)).collect::<Outcome<_>>()?;
+    let mut table = Table::new([""].into_iter().chain(Route::ALL.map(Route::name)));
+    for contestant in Contestant::ALL.into_iter().skip(1) {
+        let over_bare = |(route, bare): (Route, &f64)| Ok(number(a_request(contestant, route)? - bare));
+        let cells = Route::ALL.into_iter().zip(&bare).map(over_bare).collect::<Outcome<Vec<_>>>()?;
+        table.row(contestant.name(), cells);
+    }
+    Ok(format!(
+        "Instructions a request over the bare router. Valgrind's processor has no instructions for SHA-256, so signatures \
+         weigh several times what they do on a real one.\n\n{table}"
+    ))
+}
+
+fn a_request(contestant: Contestant, route: Route) -> Outcome<f64> {
+    let (once, twice) = (run(contestant, route, REQUESTS)?, run(contestant, route, 2 * REQUESTS)?);
+    Ok((twice as f64 - once as f64) / f64::from(REQUESTS))
+}
+
+fn run(contestant: Contestant, route: Route, requests: u32) -> Outcome<u64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", &format!("--toggle-collect={PLAY}")])
+        .arg(env::current_exe()?)
+        .args(["--one", contestant.name(), route.name(), &requests.to_string()])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    Ok(collected(&said).ok_or_else(|| format!("valgrind counted nothing: {said}"))?)
+}
+
+/// The instructions that callgrind says it saw.
+fn collected(said: &str) -> Option<u64> {
+    let line = said.lines().find_map(|line| line.split_once(" Collected : "))?.1;
+    line.trim().parse().ok().filter(|count| *count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::collected;
+
+    #[test]
+    fn the_count_is_found_in_what_callgrind_says() {
+        let said = "==7== Events    : Ir\n==7== Collected : 123456789\n==7== \n==7== I   refs:      123,456,789\n";
+        assert_eq!(collected(said), Some(123_456_789));
+        assert_eq!(collected("==7== Collected : 0\n"), None, "nothing was played");
+        assert_eq!(collected("valgrind: no such program"), None);
+    }
+}
