@@ -8,11 +8,13 @@
 //! | flag | what is measured |
 //! |---|---|
 //! | `--instructions` | instructions a request, with valgrind |
+//! | `--commands` | commands and statements a request, on Redis and PostgreSQL |
 //! | `--one CONTESTANT ROUTE N` | nothing: that contestant answers so many thousand requests, under a profiler of yours |
 //!
 //! Each prints the Markdown that stands in the README.
 
 mod allocations;
+mod commands;
 mod contestants;
 mod drive;
 mod instructions;
@@ -39,6 +41,7 @@ fn main() -> Outcome<()> {
     let tables = match arguments[..] {
         [] => rounds::measure(&runtime, Effort { rounds: 51, requests: 1000 }).tables(),
         ["--instructions"] => instructions::measure()?,
+        ["--commands"] => commands::measure(&runtime)?,
         ["--one", contestant, route, requests] => {
             return play(&runtime, Contestant::named(contestant)?, Route::named(route)?, requests.parse()?);
         }
