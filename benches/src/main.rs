@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `--instructions` | instructions a request, with valgrind |
 //! | `--commands` | commands and statements a request, on Redis and PostgreSQL |
+//! | `--http` | the contestants as servers: processor time and waits a request |
 //! | `--one CONTESTANT ROUTE N` | nothing: that contestant answers so many thousand requests, under a profiler of yours |
 //!
 //! Each prints the Markdown that stands in the README.
@@ -17,6 +18,7 @@ mod allocations;
 mod commands;
 mod contestants;
 mod drive;
+mod http;
 mod instructions;
 mod rounds;
 mod table;
@@ -42,6 +44,9 @@ fn main() -> Outcome<()> {
         [] => rounds::measure(&runtime, Effort { rounds: 51, requests: 1000 }).tables(),
         ["--instructions"] => instructions::measure()?,
         ["--commands"] => commands::measure(&runtime)?,
+        ["--http"] => http::measure(&runtime)?,
+        ["--serve", contestant] => return http::serve(&runtime, Contestant::named(contestant)?, None),
+        ["--serve", contestant, redis] => return http::serve(&runtime, Contestant::named(contestant)?, Some(redis)),
         ["--one", contestant, route, requests] => {
             return play(&runtime, Contestant::named(contestant)?, Route::named(route)?, requests.parse()?);
         }

@@ -1,0 +1,100 @@
+//! The contestants as servers, each a process of its own with one thread, under load from this process.
+
+mod load;
+mod server;
+
+use std::time::Duration;
+
+use session_tests::redis::RedisServer;
+
+pub use self::server::serve;
+
+use self::load::{Visitors, send};
+use self::server::Server;
+use crate::Outcome;
+use crate::contestants::Contestant;
+use crate::drive::Route;
+use crate::rounds::median;
+use crate::table::{Table, number};
+use tokio::runtime::Runtime;
+
+const ROUNDS: usize = 9;
+/// The kernel counts processor time in hundredths of a second: this many requests take about a half.
+const REQUESTS: usize = 20_000;
+const ROUTES: [Route; 4] = [Route::PlainWithCookie, Route::Read, Route::Write, Route::Login];
+
+/// What a round of one server on one route took.
+#[derive(Clone, Copy)]
+struct Sample {
+    /// The server's processor time a request, in microseconds.
+    processor: f64,
+    /// Of all waits for an answer, in microseconds.
+    median_wait: f64,
+    /// Of a hundred waits, all but one are shorter.
+    long_wait: f64,
+}
+
+/// Measures all contestants in memory, then those that there are on Redis.
+///
+/// # Errors
+/// If a server can't be started, or answers anything but 200.
+pub fn measure(runtime: &Runtime) -> Outcome<String> {
+    let mut text = format!(
+        "The server's processor time a request in microseconds, in brackets over that of the first line, and the median and \
+         99th percentile of the time until the answer, in microseconds, over {} connections that never rest: medians of \
+         {ROUNDS} rounds of {REQUESTS} requests.\n",
+        load::CONNECTIONS
+    );
+    text.push_str(&compare(runtime, "in memory", &Contestant::ALL, None)?);
+    let redis = RedisServer::start(&[]);
+    text.push_str(&compare(runtime, "on Redis", &[Contestant::Floor, Contestant::Session], Some(&redis.url()))?);
+    Ok(text)
+}
+
+/// The servers take turns, so that what else the machine does meets them all.
+fn compare(runtime: &Runtime, place: &str, contestants: &[Contestant], redis: Option<&str>) -> Outcome<String> {
+    let start = |contestant: &Contestant| {
+        let server = Server::start(*contestant, redis)?;
+        let visitors = runtime.block_on(Visitors::log_in(server.address()))?;
+        Ok((server, visitors))
+    };
+    let servers = contestants.iter().map(start).collect::<Outcome<Vec<_>>>()?;
+    let mut samples = vec![vec![Vec::with_capacity(ROUNDS); ROUTES.len()]; servers.len()];
+    for round in 0..=ROUNDS {
+        for (route, column) in ROUTES.iter().zip(0..) {
+            for ((server, visitors), samples) in servers.iter().zip(&mut samples) {
+                let sample = sample(runtime, server, visitors, *route)?;
+                // The first round warms up.
+                if round > 0 {
+                    samples[column].push(sample);
+                }
+            }
+        }
+    }
+    let mut table = Table::new([place].into_iter().chain(ROUTES.map(Route::name)));
+    for (contestant, mine) in contestants.iter().zip(&samples) {
+        table.row(contestant.name(), mine.iter().zip(&samples[0]).map(|(mine, first)| cell(mine, first)));
+    }
+    Ok(format!("\n{table}"))
+}
+
+fn sample(runtime: &Runtime, server: &Server, visitors: &Visitors, route: Route) -> Outcome<Sample> {
+    let before = server.processor_time()?;
+    let mut waits = runtime.block_on(send(server.address(), visitors.requests(route), REQUESTS))?;
+    let processor = server.processor_time()? - before;
+    waits.sort_unstable();
+    let wait = |share: usize| micros(waits.get(waits.len() * share / 100).copied().unwrap_or_default());
+    Ok(Sample { processor: micros(processor) / REQUESTS as f64, median_wait: wait(50), long_wait: wait(99) })
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn cell(mine: &[Sample], first: &[Sample]) -> String {
+    let of = |figure: fn(&Sample) -> f64| median(mine.iter().map(figure).collect());
+    let ratio = median(mine.iter().zip(first).map(|(mine, first)| mine.processor / first.processor).collect());
+    let (processor, median_wait, long_wait) =
+        (of(|one| one.processor), of(|one| one.median_wait), of(|one| one.long_wait));
+    format!("{processor:.1} ({ratio:.2}), {} / {}", number(median_wait), number(long_wait))
+}
