@@ -10,6 +10,7 @@
 //! | `--instructions` | instructions a request, with valgrind |
 //! | `--commands` | commands and statements a request, on Redis and PostgreSQL |
 //! | `--http` | the contestants as servers: processor time and waits a request |
+//! | `--scale`, `--scale N` | many sessions, up to N (100 000 by default), and large ones; two threads |
 //! | `--one CONTESTANT ROUTE N` | nothing: that contestant answers so many thousand requests, under a profiler of yours |
 //!
 //! Each prints the Markdown that stands in the README.
@@ -21,6 +22,7 @@ mod drive;
 mod http;
 mod instructions;
 mod rounds;
+mod scale;
 mod table;
 mod visit;
 
@@ -45,6 +47,8 @@ fn main() -> Outcome<()> {
         ["--instructions"] => instructions::measure()?,
         ["--commands"] => commands::measure(&runtime)?,
         ["--http"] => http::measure(&runtime)?,
+        ["--scale"] => return scale::measure(&runtime, 100_000),
+        ["--scale", sessions] => return scale::measure(&runtime, sessions.parse()?),
         ["--serve", contestant] => return http::serve(&runtime, Contestant::named(contestant)?, None),
         ["--serve", contestant, redis] => return http::serve(&runtime, Contestant::named(contestant)?, Some(redis)),
         ["--one", contestant, route, requests] => {
