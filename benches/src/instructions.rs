@@ -3,6 +3,8 @@
 use std::env;
 use std::process::Command;
 
+use session_tests::redis::RedisServer;
+
 use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::drive::{PLAY, Route};
@@ -14,35 +16,44 @@ const REQUESTS: u32 = 1000;
 /// many. What the second run takes longer is theirs alone.
 ///
 /// # Errors
-/// If there is no valgrind, or it says something else than it used to.
+/// If valgrind says something else than it used to.
 pub fn measure() -> Outcome<String> {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        return Ok("Not measured: there is no valgrind on this machine (`apt-get install valgrind`).".to_owned());
+        return Ok("Not measured: there is no valgrind on this machine (`apt-get install valgrind`).\n".to_owned());
     }
-    let bare: Vec<_> =
-        Route::ALL.into_iter().map(|route| a_request(Contestant::Bare, route)).collect::<Outcome<_>>()?;
     let mut table = Table::new([""].into_iter().chain(Route::ALL.map(Route::name)));
+    let bare = a_request(Contestant::Bare, None)?;
     for contestant in Contestant::ALL.into_iter().skip(1) {
-        let over_bare = |(route, bare): (Route, &f64)| Ok(number(a_request(contestant, route)? - bare));
-        let cells = Route::ALL.into_iter().zip(&bare).map(over_bare).collect::<Outcome<Vec<_>>>()?;
-        table.row(contestant.name(), cells);
+        let mine = a_request(contestant, None)?;
+        table.row(contestant.name(), mine.iter().zip(&bare).map(|(mine, bare)| number(mine - bare)));
+    }
+    let server = RedisServer::start(&[]);
+    let mut on_redis = Table::new(["on Redis"].into_iter().chain(Route::ALL.map(Route::name)));
+    for contestant in [Contestant::Floor, Contestant::Session] {
+        let mine = a_request(contestant, Some(&server.url()))?;
+        on_redis.row(contestant.name(), mine.iter().zip(&bare).map(|(mine, bare)| number(mine - bare)));
     }
     Ok(format!(
-        "Instructions a request over the bare router. Valgrind's processor has no instructions for SHA-256, so signatures \
-         weigh several times what they do on a real one.\n\n{table}"
+        "Instructions a request over the bare router, in memory and on Redis, the system calls not counted. Valgrind's \
+         processor has no instructions for SHA, so signatures and digests weigh several times what they do on a real \
+         one.\n\n{table}\n{on_redis}"
     ))
 }
 
-fn a_request(contestant: Contestant, route: Route) -> Outcome<f64> {
-    let (once, twice) = (run(contestant, route, REQUESTS)?, run(contestant, route, 2 * REQUESTS)?);
-    Ok((twice as f64 - once as f64) / f64::from(REQUESTS))
+fn a_request(contestant: Contestant, redis: Option<&str>) -> Outcome<Vec<f64>> {
+    let of_route = |route| {
+        let (once, twice) = (run(contestant, route, REQUESTS, redis)?, run(contestant, route, 2 * REQUESTS, redis)?);
+        Ok((twice as f64 - once as f64) / f64::from(REQUESTS))
+    };
+    Route::ALL.into_iter().map(of_route).collect()
 }
 
-fn run(contestant: Contestant, route: Route, requests: u32) -> Outcome<u64> {
+fn run(contestant: Contestant, route: Route, requests: u32, redis: Option<&str>) -> Outcome<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", &format!("--toggle-collect={PLAY}")])
         .arg(env::current_exe()?)
         .args(["--one", contestant.name(), route.name(), &requests.to_string()])
+        .args(redis)
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     Ok(collected(&said).ok_or_else(|| format!("valgrind counted nothing: {said}"))?)

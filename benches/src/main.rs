@@ -11,7 +11,7 @@
 //! | `--commands` | commands and statements a request, on Redis and PostgreSQL |
 //! | `--http` | the contestants as servers: processor time and waits a request |
 //! | `--scale`, `--scale N` | many sessions, up to N (100 000 by default), and large ones; two threads |
-//! | `--one CONTESTANT ROUTE N` | nothing: that contestant answers so many thousand requests, under a profiler of yours |
+//! | `--one CONTESTANT ROUTE N [REDIS_URL]` | nothing: that contestant answers so many requests, under a profiler of yours |
 //!
 //! Each prints the Markdown that stands in the README.
 
@@ -29,7 +29,7 @@ mod visit;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::contestants::Contestant;
-use crate::drive::{Driver, Route};
+use crate::drive::{Driver, Route, VISITORS};
 use crate::rounds::Effort;
 
 #[global_allocator]
@@ -52,7 +52,13 @@ fn main() -> Outcome<()> {
         ["--serve", contestant] => return http::serve(&runtime, Contestant::named(contestant)?, None),
         ["--serve", contestant, redis] => return http::serve(&runtime, Contestant::named(contestant)?, Some(redis)),
         ["--one", contestant, route, requests] => {
-            return play(&runtime, Contestant::named(contestant)?, Route::named(route)?, requests.parse()?);
+            let driver = Driver::new(&runtime, Contestant::named(contestant)?, VISITORS);
+            return play(&runtime, driver, Route::named(route)?, requests.parse()?);
+        }
+        ["--one", contestant, route, requests, redis] => {
+            let app = runtime.block_on(Contestant::named(contestant)?.app_on_redis(redis))?;
+            let driver = Driver::over(&runtime, app, VISITORS);
+            return play(&runtime, driver, Route::named(route)?, requests.parse()?);
         }
         _ => return Err("no such flag: they are listed at the top of benches/src/main.rs".into()),
     };
@@ -60,8 +66,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn play(runtime: &Runtime, contestant: Contestant, route: Route, requests: usize) -> Outcome<()> {
-    let mut driver = Driver::new(runtime, contestant, drive::VISITORS);
+fn play(runtime: &Runtime, mut driver: Driver, route: Route, requests: usize) -> Outcome<()> {
     for _ in 0..requests / 1000 {
         driver.batch(runtime, route, 1000);
     }
