@@ -11,12 +11,14 @@
 //! | `--commands` | commands and statements a request, on Redis and PostgreSQL |
 //! | `--http` | the contestants as servers: processor time and waits a request |
 //! | `--scale`, `--scale N` | many sessions, up to N (100 000 by default), and large ones; two threads |
+//! | `--compile-time` | seconds that a derive costs the compiler |
 //! | `--one CONTESTANT ROUTE N [REDIS_URL]` | nothing: that contestant answers so many requests, under a profiler of yours |
 //!
 //! Each prints the Markdown that stands in the README.
 
 mod allocations;
 mod commands;
+mod compile_time;
 mod contestants;
 mod drive;
 mod http;
@@ -51,6 +53,7 @@ fn main() -> Outcome<()> {
         ["--scale", sessions] => return scale::measure(&runtime, sessions.parse()?),
         ["--serve", contestant] => return http::serve(&runtime, Contestant::named(contestant)?, None),
         ["--serve", contestant, redis] => return http::serve(&runtime, Contestant::named(contestant)?, Some(redis)),
+        ["--compile-time"] => compile_time::measure()?,
         ["--one", contestant, route, requests] => {
             let driver = Driver::new(&runtime, Contestant::named(contestant)?, VISITORS);
             return play(&runtime, driver, Route::named(route)?, requests.parse()?);
