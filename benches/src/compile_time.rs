@@ -15,7 +15,7 @@ const STRUCTS: [usize; 4] = [0, 1, 10, 100];
 /// Two fields of each type.
 const TYPES: [&str; 5] = ["u64", "String", "Option<String>", "Vec<u32>", "bool"];
 const DERIVES: [(&str, &str); 2] =
-    [("Session", "session::Session"), ("serde's two", "serde::Serialize, serde::Deserialize")];
+    [("`Session`", "session::Session"), ("serde's two", "serde::Serialize, serde::Deserialize")];
 const COMMANDS: [&str; 2] = ["check", "build"];
 
 /// Compiles each crate several times, in turns.
@@ -40,8 +40,8 @@ pub fn measure() -> Outcome<String> {
             }
         }
     }
-    let columns = STRUCTS.map(|structs| format!("{structs} structs"));
-    let mut table = Table::new([String::new()].into_iter().chain(columns).chain(["a struct".to_owned()]));
+    let columns = STRUCTS.map(|structs| structs.to_string());
+    let mut table = Table::new(["structs".to_owned()].into_iter().chain(columns).chain(["each".to_owned()]));
     for (derive, seconds) in DERIVES.iter().zip(seconds.chunks(STRUCTS.len())) {
         for (command, name) in COMMANDS.iter().enumerate() {
             let medians: Vec<_> = seconds.iter().map(|seconds| median(seconds[command].clone())).collect();

@@ -215,24 +215,41 @@ fn cookies_of(response: &Response<Body>) -> Option<HeaderValue> {
 mod tests {
     use super::*;
     use axum::body::to_bytes;
+    use session_tests::redis::RedisServer;
+    use session_tests::requirements::Requirement;
 
     #[test]
     fn the_contestants_do_the_same_work() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         for contestant in Contestant::ALL.into_iter().filter(|contestant| *contestant != Contestant::Bare) {
+            runtime.block_on(async { check(contestant.name(), contestant.app().await).await });
+        }
+    }
+
+    #[test]
+    fn those_on_redis_do_the_same_work() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        if !Requirement::RedisServer.is_met() {
+            return eprintln!("there is no redis-server on this machine");
+        }
+        let server = RedisServer::start(&[]);
+        for contestant in [Contestant::Floor, Contestant::Session] {
             runtime.block_on(async {
-                let mut app = contestant.app().await;
-                let cookie = cookies_of(&answer(&mut app, request(Route::Login, None)).await);
-                let mut said = Vec::new();
-                for route in [Route::Read, Route::Write, Route::Read, Route::Plain, Route::Logout] {
-                    let response = answer(&mut app, request(route, cookie.as_ref())).await;
-                    said.push(to_bytes(response.into_body(), 100).await.unwrap());
-                }
-                assert_eq!(said, ["100", "101", "101", "plain", "out"], "{}", contestant.name());
-                let response = answer(&mut app, request(Route::Read, cookie.as_ref())).await;
-                let after = to_bytes(response.into_body(), 100).await.unwrap();
-                assert_ne!(after, "101", "{} forgot to log out", contestant.name());
+                check(contestant.name(), contestant.app_on_redis(&server.url()).await.unwrap()).await;
             });
         }
+    }
+
+    async fn check(name: &str, mut app: Router) {
+        let cookie = cookies_of(&answer(&mut app, request(Route::Login, None)).await);
+        let mut said = Vec::new();
+        for route in [Route::Read, Route::Write, Route::Read, Route::Plain, Route::Logout] {
+            let response = answer(&mut app, request(route, cookie.as_ref())).await;
+            said.push(to_bytes(response.into_body(), 100).await.unwrap());
+        }
+        assert_eq!(said, ["100", "101", "101", "plain", "out"], "{name}");
+        let response = answer(&mut app, request(Route::Read, cookie.as_ref())).await;
+        let after = to_bytes(response.into_body(), 100).await.unwrap();
+        assert_ne!(after, "101", "{name} forgot to log out");
     }
 }

@@ -10,7 +10,7 @@ use session_tests::redis::RedisServer;
 pub use self::server::serve;
 
 use self::load::{Visitors, send};
-use self::server::Server;
+use self::server::{Server, redis_time};
 use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::drive::Route;
@@ -28,6 +28,8 @@ const ROUTES: [Route; 4] = [Route::PlainWithCookie, Route::Read, Route::Write, R
 struct Sample {
     /// The server's processor time a request, in microseconds.
     processor: f64,
+    /// That of the Redis server behind it.
+    redis: f64,
     /// Of all waits for an answer, in microseconds.
     median_wait: f64,
     /// Of a hundred waits, all but one are shorter.
@@ -47,14 +49,14 @@ pub fn measure(runtime: &Runtime) -> Outcome<String> {
     );
     text.push_str(&compare(runtime, "in memory", &Contestant::ALL, None)?);
     let redis = RedisServer::start(&[]);
-    text.push_str(&compare(runtime, "on Redis", &[Contestant::Floor, Contestant::Session], Some(&redis.url()))?);
+    text.push_str(&compare(runtime, "on Redis", &[Contestant::Floor, Contestant::Session], Some(&redis))?);
     Ok(text)
 }
 
 /// The servers take turns, so that what else the machine does meets them all.
-fn compare(runtime: &Runtime, place: &str, contestants: &[Contestant], redis: Option<&str>) -> Outcome<String> {
+fn compare(runtime: &Runtime, place: &str, contestants: &[Contestant], redis: Option<&RedisServer>) -> Outcome<String> {
     let start = |contestant: &Contestant| {
-        let server = Server::start(*contestant, redis)?;
+        let server = Server::start(*contestant, redis.map(RedisServer::url).as_deref())?;
         let visitors = runtime.block_on(Visitors::log_in(server.address()))?;
         Ok((server, visitors))
     };
@@ -63,7 +65,7 @@ fn compare(runtime: &Runtime, place: &str, contestants: &[Contestant], redis: Op
     for round in 0..=ROUNDS {
         for (route, column) in ROUTES.iter().zip(0..) {
             for ((server, visitors), samples) in servers.iter().zip(&mut samples) {
-                let sample = sample(runtime, server, visitors, *route)?;
+                let sample = sample(runtime, server, redis, visitors, *route)?;
                 // The first round warms up.
                 if round > 0 {
                     samples[column].push(sample);
@@ -74,17 +76,34 @@ fn compare(runtime: &Runtime, place: &str, contestants: &[Contestant], redis: Op
     let mut table = Table::new([place].into_iter().chain(ROUTES.map(Route::name)));
     for (contestant, mine) in contestants.iter().zip(&samples) {
         table.row(contestant.name(), mine.iter().zip(&samples[0]).map(|(mine, first)| cell(mine, first)));
+        if redis.is_some() {
+            let times = mine.iter().map(|mine| median(mine.iter().map(|one| one.redis).collect()));
+            table.row(format!("Redis, for {}", contestant.name()), times.map(|time| format!("{time:.1}")));
+        }
     }
     Ok(format!("\n{table}"))
 }
 
-fn sample(runtime: &Runtime, server: &Server, visitors: &Visitors, route: Route) -> Outcome<Sample> {
-    let before = server.processor_time()?;
+fn sample(
+    runtime: &Runtime,
+    server: &Server,
+    redis: Option<&RedisServer>,
+    visitors: &Visitors,
+    route: Route,
+) -> Outcome<Sample> {
+    let times = || Outcome::Ok((server.processor_time()?, redis.map_or(Ok(Duration::ZERO), redis_time)?));
+    let (before, redis_before) = times()?;
     let mut waits = runtime.block_on(send(server.address(), visitors.requests(route), REQUESTS))?;
-    let processor = server.processor_time()? - before;
+    let (after, redis_after) = times()?;
     waits.sort_unstable();
     let wait = |share: usize| micros(waits.get(waits.len() * share / 100).copied().unwrap_or_default());
-    Ok(Sample { processor: micros(processor) / REQUESTS as f64, median_wait: wait(50), long_wait: wait(99) })
+    let a_request = |time: Duration| micros(time) / REQUESTS as f64;
+    Ok(Sample {
+        processor: a_request(after - before),
+        redis: a_request(redis_after - redis_before),
+        median_wait: wait(50),
+        long_wait: wait(99),
+    })
 }
 
 fn micros(duration: Duration) -> f64 {

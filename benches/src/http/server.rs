@@ -6,6 +6,7 @@ use std::process::{self, Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
+use session_tests::redis::{RedisServer, cli};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -47,6 +48,17 @@ impl Drop for Server {
     }
 }
 
+/// What a Redis server has used so far, as it says.
+pub(super) fn redis_time(server: &RedisServer) -> Outcome<Duration> {
+    let info = cli(server.port(), &["INFO", "cpu"]);
+    Ok(used_cpu(&info).ok_or("the server does not tell its processor time")?)
+}
+
+fn used_cpu(info: &str) -> Option<Duration> {
+    let of = |name: &str| info.lines().find_map(|line| line.strip_prefix(name))?.trim().parse::<f64>().ok();
+    Duration::try_from_secs_f64(of("used_cpu_user:")? + of("used_cpu_sys:")?).ok()
+}
+
 /// Serves a contestant on a free port of loopback, which is told in the first line of output, as long as the process lives
 /// that started this one.
 ///
@@ -85,5 +97,12 @@ mod tests {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 9 9 20 0 1 0 100 1000 100\n";
         assert_eq!(processor_time(stat), Some(Duration::from_secs(3)));
         assert_eq!(processor_time("7 (a) S 1 7"), None);
+    }
+
+    #[test]
+    fn a_redis_server_tells_its_processor_time() {
+        let info = "# CPU\r\nused_cpu_sys:0.500000\r\nused_cpu_user:1.500000\r\nused_cpu_sys_children:9.0\r\n";
+        assert_eq!(used_cpu(info), Some(Duration::from_secs(2)));
+        assert_eq!(used_cpu("# CPU\r\n"), None);
     }
 }

@@ -1,5 +1,5 @@
 //! The same routes on Redis, by a bare client: `GETEX` for a read, and a `SET` after it for a write. It compares and merges
-//! nothing, and brings no session back to life that was destroyed only if nobody writes it meanwhile.
+//! nothing: the last write wins, also over a logout.
 
 use std::sync::Arc;
 
