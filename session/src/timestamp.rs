@@ -1,10 +1,15 @@
 //! A moment in whole milliseconds, the unit in which sessions are stored and express-session counts.
 
+use std::fmt;
+use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime};
 
 /// A moment, in whole milliseconds since 1970-01-01T00:00:00Z. Sub-millisecond parts are cut off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+// The milliseconds since the first moment, so that an optional moment takes no more room.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
+
+const SIGN: u64 = 1 << 63;
 
 impl Timestamp {
     /// The present moment by the system's clock.
@@ -16,13 +21,16 @@ impl Timestamp {
     /// The moment so many milliseconds after 1970 (before it, if negative).
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        match NonZeroU64::new(millis.cast_unsigned() ^ SIGN) {
+            Some(moment) => Self(moment),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// Milliseconds since 1970.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
-        self.0
+        (self.0.get() ^ SIGN).cast_signed()
     }
 
     /// This moment and `duration` more. Stops at the last representable moment.
@@ -34,27 +42,33 @@ impl Timestamp {
     /// The time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub fn saturating_since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     pub(crate) const fn plus_millis(self, millis: i64) -> Self {
-        Self(self.0.saturating_add(millis))
+        Self::from_millis(self.as_millis().saturating_add(millis))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.as_millis()).finish()
     }
 }
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(after) => Self(millis(after)),
-            Err(before) => Self(-millis(before.duration())),
+            Ok(after) => Self::from_millis(millis(after)),
+            Err(before) => Self::from_millis(-millis(before.duration())),
         }
     }
 }
 
 impl From<Timestamp> for SystemTime {
     fn from(timestamp: Timestamp) -> Self {
-        let distance = Duration::from_millis(timestamp.0.unsigned_abs());
-        let moment = if timestamp.0 < 0 {
+        let distance = Duration::from_millis(timestamp.as_millis().unsigned_abs());
+        let moment = if timestamp.as_millis() < 0 {
             Self::UNIX_EPOCH.checked_sub(distance)
         } else {
             Self::UNIX_EPOCH.checked_add(distance)

@@ -4,6 +4,7 @@ mod record;
 mod write;
 
 use std::any::type_name;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -311,7 +312,7 @@ fn prepared<'a, T: SessionData>(
     // A store in this process loses no reply.
     let adds = changes.fields.intersects(Special::<T>::FIELDS.accumulating) && !layer.shares_records;
     let mark = (adds && status.stored.is_some()).then(getrandom::u32).transpose();
-    let mark = mark.map_err(|error| SessionError::Random(error.into()))?;
+    let mark = mark.map_err(|error| SessionError::Random(error.into()))?.map(|number| NonZeroU32::MIN | number);
     let content = Arc::make_mut(&mut mine);
     (content.cookie, content.meta) = (cookie, base.meta.with_mark(mark));
     Ok((Writing { layer, base, changes, now, mark }, mine))

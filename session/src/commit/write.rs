@@ -1,5 +1,6 @@
 //! A session on its way into the store: created, or merged into what is there.
 
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub(super) struct Writing<'a, T> {
     pub(super) changes: &'a Changes,
     pub(super) now: Timestamp,
     /// A random number, if the changes add to what is stored.
-    pub(super) mark: Option<u32>,
+    pub(super) mark: Option<NonZeroU32>,
 }
 
 pub(super) struct Written<T> {

@@ -16,6 +16,7 @@ mod write;
 
 use std::any::Any;
 use std::fmt;
+use std::num::{NonZeroI64, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -216,35 +217,36 @@ pub(crate) struct Moved {
     pub(crate) until: i64,
 }
 
-/// What this library stores beside the session's fields, under `$session`.
+/// What this library stores beside the session's fields, under `$session`. No number is zero, which keeps it small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Meta {
     /// The version of the session type, if it isn't 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    v: Option<u32>,
+    v: Option<NonZeroU32>,
     /// When the session began, in milliseconds since 1970; kept for sessions with an absolute timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    created: Option<i64>,
+    created: Option<NonZeroI64>,
     /// A random number of the write, if it added to what was stored before: two requests that count from one to two
     /// write two texts, so that a store that lost a reply knows its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    w: Option<u32>,
+    w: Option<NonZeroU32>,
 }
 
 impl Meta {
     pub(crate) fn new(version: u32, created: Option<Timestamp>) -> Self {
-        Self { v: None, created: created.map(Timestamp::as_millis), w: None }.with_version(version)
+        let created = created.and_then(|created| NonZeroI64::new(created.as_millis()));
+        Self { v: None, created, w: None }.with_version(version)
     }
 
     pub(crate) fn version(self) -> u32 {
-        self.v.unwrap_or(1)
+        self.v.map_or(1, NonZeroU32::get)
     }
 
     pub(crate) fn with_version(self, version: u32) -> Self {
-        Self { v: (version != 1).then_some(version), ..self }
+        Self { v: NonZeroU32::new(version).filter(|version| version.get() != 1), ..self }
     }
 
-    pub(crate) fn with_mark(self, w: Option<u32>) -> Self {
+    pub(crate) fn with_mark(self, w: Option<NonZeroU32>) -> Self {
         Self { w, ..self }
     }
 
@@ -253,7 +255,7 @@ impl Meta {
     }
 
     pub(crate) fn created_at(self) -> Option<Timestamp> {
-        self.created.map(Timestamp::from_millis)
+        self.created.map(|created| Timestamp::from_millis(created.get()))
     }
 
     fn is_empty(self) -> bool {

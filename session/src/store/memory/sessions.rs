@@ -15,8 +15,9 @@ use crate::record::{IndexKey, Record, Revision};
 use crate::store::{Created, Cursor, Loaded, Page, Renamed, Renewal, Updated};
 use crate::timestamp::Timestamp;
 
-/// Enough that threads rarely meet, few enough that an empty store is small.
-const SHARDS: usize = 64;
+/// Enough that threads rarely meet and a sweep holds one for a moment only; so many that a million sessions fill their
+/// maps well, which grow by doubling.
+const SHARDS: usize = 320;
 
 struct Session {
     record: Record,
@@ -240,18 +241,15 @@ impl Sessions {
         for shard in &self.shards {
             let now = Timestamp::now();
             let mut shard = lock(shard);
-            let before = shard.len();
-            shard.retain(|id, session| {
-                let lives = session.expires > now;
-                if !lives {
-                    self.index.remove(id, &session.record);
-                }
-                lives
-            });
-            self.stored.fetch_sub(before - shard.len(), Ordering::Relaxed);
+            let expired: Vec<_> = shard.extract_if(|_, session| session.expires <= now).collect();
+            expired.iter().for_each(|(id, session)| self.index.remove(id, &session.record));
+            self.stored.fetch_sub(expired.len(), Ordering::Relaxed);
             if shard.capacity() > 4 * shard.len() + 64 {
                 shard.shrink_to_fit();
             }
+            // What takes longest is done when the shard is free again.
+            drop(shard);
+            drop(expired);
         }
     }
 
