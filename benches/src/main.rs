@@ -65,7 +65,7 @@ fn main() -> Outcome<()> {
         }
         _ => return Err("no such flag: they are listed at the top of benches/src/main.rs".into()),
     };
-    print!("{tables}");
+    print!("{}", table::folded(&tables));
     Ok(())
 }
 

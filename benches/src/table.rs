@@ -1,6 +1,8 @@
-//! Tables in Markdown.
+//! Tables in Markdown, and the words around them.
 
 use std::fmt;
+
+const WIDTH: usize = 124;
 
 /// A table with a column of names and columns of figures.
 pub struct Table(Vec<Vec<String>>);
@@ -31,6 +33,27 @@ impl fmt::Display for Table {
     }
 }
 
+/// The text with its sentences folded to the width of this repository, and its tables as they are.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if column > 0 {
+                let is_full = column + 1 + length > WIDTH && !line.starts_with('|');
+                column = if is_full { 0 } else { column + 1 };
+                folded.push(if is_full { '\n' } else { ' ' });
+            }
+            folded.push_str(word);
+            column += length;
+        }
+        folded.push('\n');
+    }
+    folded
+}
+
 /// A whole number, with a blank between thousands.
 #[must_use]
 pub fn number(figure: f64) -> String {
@@ -54,6 +77,13 @@ mod tests {
         let mut table = Table::new(["", "read"]);
         table.row("floor", ["1 000"]);
         assert_eq!(table.to_string(), "| | read |\n|---|---|\n| floor | 1 000 |\n");
+    }
+
+    #[test]
+    fn sentences_are_folded_and_tables_are_not() {
+        let (words, row) = (["word"; 30].join(" "), format!("|{}", " cell |".repeat(30)));
+        let (first, second) = (["word"; 25].join(" "), ["word"; 5].join(" "));
+        assert_eq!(folded(&format!("{words}\n\n{row}\n")), format!("{first}\n{second}\n\n{row}\n"));
     }
 
     #[test]

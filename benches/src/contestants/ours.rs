@@ -7,7 +7,6 @@ use session::{Initialized, Options, Secret, Session, SessionData, SessionError, 
 use crate::visit::Visit;
 
 /// Its app on a store.
-#[must_use]
 pub fn app(store: impl Store, options: Options) -> Router {
     Router::new()
         .route("/plain", get(async || "plain"))

@@ -44,8 +44,9 @@ pub fn measure(runtime: &Runtime) -> Outcome<String> {
     let mut text = format!(
         "The server's processor time a request in microseconds, in brackets over that of the first line, and the median and \
          99th percentile of the time until the answer, in microseconds, over {} connections that never rest: medians of \
-         {ROUNDS} rounds of {REQUESTS} requests.\n",
-        load::CONNECTIONS
+         {ROUNDS} rounds of {} requests.\n",
+        load::CONNECTIONS,
+        number(REQUESTS as f64)
     );
     text.push_str(&compare(runtime, "in memory", &Contestant::ALL, None)?);
     let redis = RedisServer::start(&[]);

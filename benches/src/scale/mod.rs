@@ -9,6 +9,7 @@ mod threads;
 use tokio::runtime::Runtime;
 
 use crate::Outcome;
+use crate::table::folded;
 
 const SESSIONS: [usize; 3] = [1_000, 100_000, 1_000_000];
 
@@ -18,10 +19,10 @@ const SESSIONS: [usize; 3] = [1_000, 100_000, 1_000_000];
 /// If a server doesn't do what it is asked for.
 pub fn measure(runtime: &Runtime, limit: usize) -> Outcome<()> {
     let sessions: Vec<_> = SESSIONS.into_iter().filter(|sessions| *sessions <= limit).collect();
-    println!("{}", memory::table(runtime, &sessions));
-    println!("{}", sizes::table(runtime));
-    println!("{}", threads::table(runtime)?);
-    println!("{}", sweep::sentence(runtime)?);
-    print!("{}", servers::table(runtime, &sessions)?);
+    println!("{}", folded(&memory::table(runtime, &sessions)));
+    println!("{}", folded(&sizes::table(runtime)));
+    println!("{}", folded(&threads::table(runtime)?));
+    println!("{}", folded(&sweep::sentence(runtime)?));
+    print!("{}", folded(&servers::table(runtime, &sessions)?));
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Two threads with visitors of their own, on one app.
 
 use std::sync::Barrier;
-use std::thread;
 use std::time::Instant;
+use std::{io, thread};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -31,13 +31,13 @@ pub(super) fn table(runtime: &Runtime) -> Outcome<String> {
     Ok(format!("In memory: what two threads get done on two processors, in that of one.\n\n{table}"))
 }
 
-fn gain(drivers: &mut [Driver; 2], route: Route) -> std::io::Result<f64> {
+fn gain(drivers: &mut [Driver; 2], route: Route) -> io::Result<f64> {
     let [alone, other] = drivers;
     Ok(2.0 * together(&mut [alone], route)? / together(&mut [alone, other], route)?)
 }
 
 /// The seconds until the last of them is ready.
-fn together(drivers: &mut [&mut Driver], route: Route) -> std::io::Result<f64> {
+fn together(drivers: &mut [&mut Driver], route: Route) -> io::Result<f64> {
     let start = Barrier::new(drivers.len());
     thread::scope(|scope| {
         let threads = drivers.iter_mut().map(|driver| {
@@ -51,7 +51,8 @@ fn together(drivers: &mut [&mut Driver], route: Route) -> std::io::Result<f64> {
             })
         });
         let threads: Vec<_> = threads.collect();
-        let seconds = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Ok(f64::NAN)));
-        seconds.collect::<std::io::Result<Vec<_>>>().map(|seconds| seconds.into_iter().fold(0.0, f64::max))
+        let seconds =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("it panicked"))));
+        seconds.collect::<io::Result<Vec<_>>>().map(|seconds| seconds.into_iter().fold(0.0, f64::max))
     })
 }
