@@ -16,17 +16,23 @@ const ROUNDS: usize = 21;
 const REQUESTS: usize = 5000;
 const ROUTES: [Route; 2] = [Route::Read, Route::Write];
 
+/// The contestants take turns, so that what else the machine does meets them all.
 pub(super) fn table(runtime: &Runtime) -> Outcome<String> {
-    let mut table = Table::new([""].into_iter().chain(ROUTES.map(Route::name)));
-    for contestant in Contestant::ALL {
+    let mut drivers = Contestant::ALL.map(|contestant| {
         let app = runtime.block_on(contestant.app());
-        let mut drivers = [(); 2].map(|()| Driver::over(runtime, app.clone(), VISITORS));
-        let mut cells = Vec::new();
-        for route in ROUTES {
-            let rounds = (0..ROUNDS).map(|_| Ok(gain(&mut drivers, route)?)).collect::<Outcome<_>>()?;
-            cells.push(format!("{:.2}", median(rounds)));
+        [(); 2].map(|()| Driver::over(runtime, app.clone(), VISITORS))
+    });
+    let mut gains = Contestant::ALL.map(|_| ROUTES.map(|_| Vec::with_capacity(ROUNDS)));
+    for _ in 0..ROUNDS {
+        for (drivers, gains) in drivers.iter_mut().zip(&mut gains) {
+            for (route, gains) in ROUTES.into_iter().zip(gains) {
+                gains.push(gain(drivers, route)?);
+            }
         }
-        table.row(contestant.name(), cells);
+    }
+    let mut table = Table::new([""].into_iter().chain(ROUTES.map(Route::name)));
+    for (contestant, gains) in Contestant::ALL.into_iter().zip(gains) {
+        table.row(contestant.name(), gains.map(|gains| format!("{:.2}", median(gains))));
     }
     Ok(format!("In memory: what two threads get done on two processors, in that of one.\n\n{table}"))
 }
