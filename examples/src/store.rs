@@ -53,5 +53,5 @@ async fn open(url: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
 
 #[cfg(not(feature = "stores"))]
 async fn open(_: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    Err("this build knows the store in memory only; for the others, add `--features stores` before `--bin`".into())
+    Err("this build knows the store in memory only; for the others, leave out `--no-default-features`".into())
 }

@@ -10,7 +10,7 @@
 //! it again, and go on counting.
 //!
 //! ```sh
-//! cargo run -p examples --features stores --bin counter -- --store sqlite:sessions.db
+//! cargo run -p examples --bin counter -- --store sqlite:sessions.db
 //! ```
 //!
 //! So must the secret that signs the cookies. For SQLite it is in `sessions.db.secret`, which the first start makes, for
@@ -18,7 +18,7 @@
 //!
 //! ```sh
 //! export SESSION_SECRET=$(openssl rand -base64 32)
-//! cargo run -p examples --features stores --bin counter -- --store redis://127.0.0.1:6379
+//! cargo run -p examples --bin counter -- --store redis://127.0.0.1:6379
 //! ```
 //!
 //! `redis+cluster://…`, `postgres://…` and `mysql://…` are the other stores.

@@ -5,7 +5,7 @@
 //! export SESSION_SECRET=$(openssl rand -base64 32)
 //! export STORE=redis://127.0.0.1:6379                    # or postgres://user:password@127.0.0.1/database
 //! (cd examples/interop && npm ci && exec node server.js $STORE) &              # Express: http://127.0.0.1:3001
-//! cargo run -p examples --features stores --bin interop -- --store $STORE &    # Rust: http://127.0.0.1:3000
+//! cargo run -p examples --bin interop -- --store $STORE &    # Rust: http://127.0.0.1:3000
 //!
 //! curl -c jar -b jar -d name=ada http://127.0.0.1:3001/login        # "logged in", by Express
 //! curl -c jar -b jar http://127.0.0.1:3000/                         # {"server":"rust","user":"ada","views":0}

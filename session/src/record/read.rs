@@ -40,14 +40,34 @@ pub(crate) fn read<T>(
     Ok(Decoded::new(value, cookie.into_cookie(absent.attributes), meta).read(is_outdated, moved))
 }
 
-/// The `originalMaxAge` of a record's cookie, in milliseconds.
+/// The `originalMaxAge` of a record's cookie, in milliseconds. What stands behind the cookie isn't looked at; it comes
+/// first in nearly all records.
 pub(super) fn max_age(json: &[u8]) -> Option<i64> {
-    #[derive(serde::Deserialize)]
-    struct Outline {
-        cookie: StoredCookie,
+    let mut cookie = None;
+    // An error, in general: the text goes on where nobody reads.
+    let _ = serde_json::Deserializer::from_slice(json).deserialize_map(CookieVisitor(&mut cookie));
+    cookie?.original_max_age()
+}
+
+struct CookieVisitor<'a>(&'a mut Option<StoredCookie>);
+
+impl<'de> Visitor<'de> for CookieVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a session's record")
     }
-    let outline: Outline = serde_json::from_slice(json).ok()?;
-    outline.cookie.original_max_age()
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = map.next_key()? {
+            if key == COOKIE_KEY {
+                *self.0 = Some(map.next_value()?);
+                return Ok(());
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 /// What stands beside the cookie and the fields.

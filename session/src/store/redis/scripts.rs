@@ -3,7 +3,6 @@
 //! Each script touches the keys that it is given: a session, and perhaps the list of its index keys, which a cluster has
 //! in one slot; two sessions in [`RENAME`] alone. A list is a hash with one field, which can be empty.
 
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use ::redis::Cmd;
@@ -61,11 +60,8 @@ pub(super) fn digest_text(revision: Revision) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Whether a value is a session at all: connect-redis takes an empty text and `null` for none.
