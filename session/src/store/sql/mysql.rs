@@ -1,14 +1,14 @@
 //! Sessions in MySQL or MariaDB.
 
-use std::time::Duration;
-
 use sqlx::Executor as _;
+use sqlx::MySqlConnection;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlDatabaseError, MySqlPoolOptions};
 
 use super::SqlStore;
 use super::dialect::Dialect;
 use super::driver::{self, Driver};
+use super::shared::{CONNECT_TIMEOUT, cause};
 use crate::error::StoreError;
 
 /// A store in MySQL 8 or MariaDB 10.5, or later ones: for many machines.
@@ -46,7 +46,7 @@ impl MySqlStore {
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let pool = MySqlPoolOptions::new()
             .max_connections(10)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
@@ -55,7 +55,10 @@ impl MySqlStore {
                 })
             })
             .connect(url);
-        pool.await.map(Self::new).map_err(StoreError::new)
+        match pool.await {
+            Ok(pool) => Ok(Self::new(pool)),
+            Err(error) => Err(cause::<MySqlConnection>(url, error).await),
+        }
     }
 }
 

@@ -1,14 +1,13 @@
 //! Sessions in PostgreSQL, in the table of connect-pg-simple.
 
-use std::time::Duration;
-
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Error, Pool};
+use sqlx::{Error, PgConnection, Pool};
 
 use super::SqlStore;
 use super::dialect::Dialect;
 use super::driver::{self, Driver};
+use super::shared::{CONNECT_TIMEOUT, cause};
 use crate::error::StoreError;
 
 /// A store in PostgreSQL 11 or later: for many machines, and for sites that share their sessions with Node.
@@ -56,10 +55,13 @@ impl PostgresStore {
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let pool = PgPoolOptions::new()
             .max_connections(10)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
             .connect(url);
-        pool.await.map(Self::new).map_err(StoreError::new)
+        match pool.await {
+            Ok(pool) => Ok(Self::new(pool)),
+            Err(error) => Err(cause::<PgConnection>(url, error).await),
+        }
     }
 
     /// The time zone of the column `expire`: what `SHOW TimeZone` says on Node's connections. Default: what

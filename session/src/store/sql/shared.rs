@@ -12,9 +12,27 @@ use tokio::task::AbortHandle;
 use super::attempts::Attempts;
 use super::dialect::Statements;
 use super::driver::Driver;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::error::StoreError;
 
 /// How many expired sessions are removed in one step.
 pub(super) const BATCH: u32 = 1000;
+
+/// How long a server may take to let a connection in.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a pool has no connection: it says itself only that it has waited for too long. One connection says more.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) async fn cause<C: sqlx::Connection>(url: &str, error: Error) -> StoreError {
+    if !matches!(error, Error::PoolTimedOut) {
+        return StoreError::new(error);
+    }
+    match tokio::time::timeout(CONNECT_TIMEOUT, C::connect(url)).await {
+        Ok(Err(cause)) => StoreError::new(cause),
+        _ => StoreError::new(error),
+    }
+}
 
 #[derive(Clone)]
 pub(super) struct Settings {

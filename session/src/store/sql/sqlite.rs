@@ -45,7 +45,8 @@ impl SqliteStore {
     /// Opens the file that the URL names (`sqlite:sessions.db`, `sqlite:///var/lib/app.db`), or makes it.
     ///
     /// In WAL mode, with `synchronous = NORMAL`: a crash of the machine may undo the last writes, and never damages the
-    /// file. Other processes are waited for up to 5 s.
+    /// file. Other processes are waited for up to 5 s. The file is made as the process's umask says: whoever may read it
+    /// sees the sessions.
     ///
     /// # Errors
     /// If the URL isn't one, or the file can't be opened.
