@@ -34,8 +34,10 @@ pub(crate) struct Status {
     pub(crate) request: RequestFacts,
     /// The id of the validly signed cookie that the client sent, whatever it led to.
     pub(crate) presented: Option<SessionId>,
-    /// Drawn when it is asked for.
+    /// Another id, drawn when it is asked for.
     id: OnceLock<SessionId>,
+    /// The session's id is the one that the client sent.
+    has_presented_id: bool,
     /// The record in the store, as far as this request knows.
     pub(crate) stored: Option<Stored>,
     pub(crate) cookie: SessionCookie,
@@ -109,7 +111,7 @@ impl<T: SessionData> Content<T> {
         let Found { decoded, loaded, moved_to } = found;
         let cookie = renewed(layer, decoded.cookie.clone(), &loaded);
         let stored = Stored { record: loaded.record, revision: loaded.revision };
-        let mut status = Box::new(Status::new(request, Some(id.clone()), OnceLock::from(id), Some(stored), cookie));
+        let mut status = Box::new(Status::new(request, Some(id), OnceLock::new(), Some(stored), cookie));
         status.moved_to = moved_to;
         Self { tracked: Tracked::new(decoded), status }
     }
@@ -266,6 +268,7 @@ impl Status {
     ) -> Self {
         Self {
             request,
+            has_presented_id: stored.is_some(),
             presented,
             id,
             stored,
@@ -283,16 +286,20 @@ impl Status {
 
     /// The session's id, drawn at the first call for a new one.
     pub(crate) fn id(&self, layer: &LayerContext) -> Result<&SessionId, SessionError> {
-        if let Some(id) = self.id.get() {
+        if let Some(id) = self.known_id().or_else(|| self.id.get()) {
             return Ok(id);
         }
         let id = layer.new_id(&self.request)?;
         Ok(self.id.get_or_init(|| id))
     }
 
+    fn known_id(&self) -> Option<&SessionId> {
+        self.presented.as_ref().filter(|_| self.has_presented_id)
+    }
+
     /// Gives the session another id.
     pub(crate) fn set_id(&mut self, id: SessionId) {
-        self.id = OnceLock::from(id);
+        (self.id, self.has_presented_id) = (OnceLock::from(id), false);
     }
 
     /// Begins another session in the place of one that was destroyed.
@@ -300,7 +307,7 @@ impl Status {
         &mut self,
         layer: &LayerContext,
     ) -> Result<Arc<Decoded<T>>, SessionError> {
-        self.id = first_id(layer, &self.request)?;
+        (self.id, self.has_presented_id) = (first_id(layer, &self.request)?, false);
         let base = initial(layer, &self.request);
         self.stored = None;
         self.moved_to = None;
@@ -339,7 +346,7 @@ impl Status {
 
     /// Whether the id is the one that the client sent.
     pub(crate) fn is_known(&self) -> bool {
-        self.id.get().is_some_and(|id| self.presented.as_ref() == Some(id))
+        self.has_presented_id || self.id.get().is_some_and(|id| self.presented.as_ref() == Some(id))
     }
 
     /// Whether the cookie may go over the request's connection. Over which one a token goes is the client's to know.

@@ -179,8 +179,9 @@ impl<K: Sink> SerializeStruct for FieldSerializer<'_, K> {
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        let mut ahead = self.fields.iter().enumerate().skip(self.next);
-        let Some((index, _)) = ahead.find(|(_, field)| std::ptr::eq(field.name, key) || field.name == key) else {
+        let is_next = self.fields.get(self.next).is_some_and(|field| field.name == key);
+        let found = if is_next { Some(self.next) } else { self.fields.iter().position(|field| field.name == key) };
+        let Some(index) = found else {
             return Err(Error::custom(format_args!("`{key}` is no field of this session")));
         };
         self.next = index + 1;
