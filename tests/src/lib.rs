@@ -6,6 +6,7 @@ pub mod backend;
 mod client;
 pub mod database;
 mod gate;
+pub mod postgres;
 mod process;
 pub mod promises;
 mod proxy;

@@ -33,6 +33,11 @@ impl Process {
         (process, SocketAddr::from(([127, 0, 0, 1], port.expect("it tells its port"))))
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+
     /// Asks it to end, with SIGTERM, and waits up to 30 s until it did.
     ///
     /// # Panics

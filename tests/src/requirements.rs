@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::redis;
+use crate::{postgres, redis};
 
 /// What a test may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Requirement {
     RedisServer,
     /// PostgreSQL: at `POSTGRES_URL`, or on its port of this machine.
     Postgres,
+    /// PostgreSQL's server programs: for a server of the test's own, which it kills.
+    PostgresServer,
     /// MySQL or MariaDB: at `MYSQL_URL`, or on its port of this machine.
     Mysql,
 }
@@ -43,6 +45,7 @@ impl Requirement {
             Self::Redis => "redis",
             Self::RedisServer => "redis-server",
             Self::Postgres => "postgres",
+            Self::PostgresServer => "postgres-server",
             Self::Mysql => "mysql",
         }
     }
@@ -50,7 +53,7 @@ impl Requirement {
     /// Whether it is there.
     #[must_use]
     pub fn is_met(self) -> bool {
-        static MET: [OnceLock<bool>; 7] = [const { OnceLock::new() }; 7];
+        static MET: [OnceLock<bool>; 8] = [const { OnceLock::new() }; 8];
         *MET[self as usize].get_or_init(|| self.look())
     }
 
@@ -62,6 +65,7 @@ impl Requirement {
             Self::Redis => redis::shared_url().is_some(),
             Self::RedisServer => runs("redis-server") && runs("redis-cli"),
             Self::Postgres => env::var_os("POSTGRES_URL").is_some() || answers(5432),
+            Self::PostgresServer => postgres::can_be_started(),
             Self::Mysql => env::var_os("MYSQL_URL").is_some() || answers(3306),
         }
     }

@@ -12,14 +12,15 @@ mod visitors;
 
 use lost_replies::{mysql_replies_get_lost, postgres_replies_get_lost, redis_replies_get_lost};
 use servers::{
-    mysql_is_away, postgres_has_no_connection_left, postgres_is_away, redis_is_a_replica, redis_is_full,
-    redis_is_killed, sqlite_is_locked,
+    mysql_is_away, postgres_has_no_connection_left, postgres_is_away, postgres_is_killed, redis_is_a_replica,
+    redis_is_full, redis_is_killed, sqlite_is_locked,
 };
 
 session_tests::main! {
     [RedisServer] redis_is_killed,
     [RedisServer] redis_is_full,
     [RedisServer] redis_is_a_replica,
+    [PostgresServer] postgres_is_killed,
     [Postgres] postgres_is_away,
     [Postgres] postgres_has_no_connection_left,
     [Mysql] mysql_is_away,

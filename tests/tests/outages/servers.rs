@@ -7,6 +7,7 @@ use std::time::Duration;
 use session::{MySqlStore, PostgresStore, RedisStore, SessionId, SqliteStore};
 use session_tests::Proxy;
 use session_tests::database::{Database, Kind, run};
+use session_tests::postgres::PostgresServer;
 use session_tests::redis::{RedisServer, cli};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -32,6 +33,30 @@ pub(crate) fn redis_is_killed() {
     run(async {
         let server = RedisServer::start(&["--appendonly yes", "--appendfsync always"]);
         survive(RedisStore::connect(server.url()).await.unwrap(), Killed(server)).await;
+    });
+}
+
+/// The same.
+struct PostgresKilled(PostgresServer);
+
+impl Outage for PostgresKilled {
+    const READS: Reads = Reads::Fail;
+
+    async fn begin(&mut self) {
+        self.0.kill();
+    }
+
+    async fn end(&mut self) {
+        self.0.restart();
+    }
+}
+
+pub(crate) fn postgres_is_killed() {
+    run(async {
+        let server = PostgresServer::start();
+        let store = PostgresStore::connect(&server.url()).await.unwrap();
+        store.migrate().await.unwrap();
+        survive(store, PostgresKilled(server)).await;
     });
 }
 
