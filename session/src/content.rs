@@ -65,34 +65,32 @@ pub(crate) struct Stored {
 impl<T: SessionData> Content<T> {
     /// The session that a request asks for: the stored one that one of its cookies leads to, or a new one.
     pub(crate) async fn open(layer: &LayerContext, request: RequestFacts, parts: &Parts) -> Result<Self, SessionError> {
-        let mut first = None;
-        // A cookie of a narrower path comes first, and may be left over from a session that is gone.
-        for skipped in 0..COOKIES {
-            let Some(id) = layer.presented_id(parts, skipped) else { break };
-            if let Some(found) = find::<T>(layer, &request, &id).await? {
-                return Ok(Self::stored(layer, request, id, found));
-            }
-            first.get_or_insert(id);
+        let Some(id) = layer.presented_id(parts, 0) else { return Self::begin(layer, request, None) };
+        match seen(layer, &request, &id).await? {
+            Seen::Session(found) => Ok(Self::stored(layer, request, id, found)),
+            // Boxed, so that the future of each extractor, which is moved around, has room for the usual way only.
+            other => Box::pin(Self::open_otherwise(layer, request, parts, (id, other))).await,
         }
-        Self::begin(layer, request, first)
     }
 
-    /// The same without waiting, if the store has its sessions at hand and one of them is the one; otherwise it is to be
-    /// opened with [`open`](Self::open).
-    pub(crate) fn open_now(
+    /// A cookie of a narrower path comes first, and may be left over from a session that is gone.
+    async fn open_otherwise(
         layer: &LayerContext,
         request: RequestFacts,
         parts: &Parts,
-    ) -> Result<Result<Self, SessionError>, RequestFacts> {
-        if !layer.shares_records {
-            return Err(request);
+        (first, seen_first): (SessionId, Seen<T>),
+    ) -> Result<Self, SessionError> {
+        if let Some(found) = living(layer, &request, &first, seen_first).await? {
+            return Ok(Self::stored(layer, request, first, found));
         }
-        let Some(id) = layer.presented_id(parts, 0) else { return Ok(Self::begin(layer, request, None)) };
-        let Some(Ok(Some(loaded))) = layer.load(&id, true).answer() else { return Err(request) };
-        match look(layer, &request, loaded) {
-            Ok(Seen::Session(found)) => Ok(Ok(Self::stored(layer, request, id, found))),
-            _ => Err(request),
+        for skipped in 1..COOKIES {
+            let Some(id) = layer.presented_id(parts, skipped) else { break };
+            let seen = seen(layer, &request, &id).await?;
+            if let Some(found) = living(layer, &request, &id, seen).await? {
+                return Ok(Self::stored(layer, request, id, found));
+            }
         }
+        Self::begin(layer, request, Some(first))
     }
 
     /// A new session.
@@ -147,40 +145,28 @@ struct Found<T> {
     moved_to: Option<SessionId>,
 }
 
-/// The living session of an id.
-async fn find<T: SessionData>(
+/// What an id leads to.
+enum Seen<T> {
+    Session(Found<T>),
+    /// The session has another id now.
+    Moved(Moved),
+    TimedOut,
+    Nothing,
+}
+
+async fn seen<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     id: &SessionId,
-) -> Result<Option<Found<T>>, SessionError> {
-    let Some(loaded) = layer.load(id, true).await? else { return Ok(None) };
-    match look(layer, request, loaded)? {
-        Seen::Session(found) => Ok(Some(found)),
-        Seen::Unreadable => Ok(None),
-        Seen::TimedOut => {
-            layer.destroy(id).await?;
-            Ok(None)
-        }
-        Seen::Moved(moved) => Box::pin(follow(layer, request, moved)).await,
-    }
-}
-
-/// What a record turns out to be.
-enum Seen<T> {
-    Session(Found<T>),
-    Moved(Moved),
-    TimedOut,
-    Unreadable,
-}
-
-fn look<T: SessionData>(layer: &LayerContext, request: &RequestFacts, loaded: Loaded) -> Result<Seen<T>, SessionError> {
+) -> Result<Seen<T>, SessionError> {
+    let Some(loaded) = layer.load(id, true).await? else { return Ok(Seen::Nothing) };
     let decoded = match decode::<T>(layer, request, &loaded.record) {
         Ok(decoded) => decoded,
         Err(error) if layer.options.on_invalid == OnInvalid::Reject => return Err(error),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "began a new session in place of one that can't be read");
-            return Ok(Seen::Unreadable);
+            return Ok(Seen::Nothing);
         }
     };
     if has_timed_out(layer, decoded.meta) {
@@ -190,6 +176,24 @@ fn look<T: SessionData>(layer: &LayerContext, request: &RequestFacts, loaded: Lo
         Some(moved) => Seen::Moved(moved.clone()),
         None => Seen::Session(Found { decoded, loaded, moved_to: None }),
     })
+}
+
+/// The living session behind what was seen.
+async fn living<T: SessionData>(
+    layer: &LayerContext,
+    request: &RequestFacts,
+    id: &SessionId,
+    seen: Seen<T>,
+) -> Result<Option<Found<T>>, SessionError> {
+    match seen {
+        Seen::Session(found) => Ok(Some(found)),
+        Seen::Moved(moved) => follow(layer, request, moved).await,
+        Seen::TimedOut => {
+            layer.destroy(id).await?;
+            Ok(None)
+        }
+        Seen::Nothing => Ok(None),
+    }
 }
 
 /// The session that an id which it had before leads to; none once the grace is over. A session that changes its id again

@@ -82,11 +82,7 @@ impl<T: SessionData> Slot<T> {
 
     async fn open(&self, parts: &Parts) -> Result<Option<Content<T>>, SessionError> {
         let Some(request) = self.layer.read_request(parts)? else { return Ok(None) };
-        match Content::open_now(&self.layer, request, parts) {
-            Ok(content) => content.map(Some),
-            // Boxed, so that the future of each extractor, which is moved around, has room for the quick way only.
-            Err(request) => Box::pin(Content::open(&self.layer, request, parts)).await.map(Some),
-        }
+        Content::open(&self.layer, request, parts).await.map(Some)
     }
 
     /// Takes the session back from its handle.

@@ -28,7 +28,7 @@ fn output_of(program: &str, argument: &str) -> String {
 /// Whether such a server can be started: by root, as its user.
 pub(crate) fn can_be_started() -> bool {
     let is_root = output_of("id", "-u") == "0";
-    programs().is_some() && (!is_root || runs("setpriv"))
+    programs().is_some() && (!is_root || (runs("setpriv") && !output_of("id", "postgres").is_empty()))
 }
 
 /// A server on a free port of loopback, with a folder of its own. It is killed with the value.

@@ -148,4 +148,8 @@ impl<S: Store> Store for FaultyStore<S> {
     fn clear(&self) -> StoreFuture<'_, ()> {
         self.inner.clear()
     }
+
+    fn shares_records(&self) -> bool {
+        self.inner.shares_records()
+    }
 }

@@ -72,7 +72,10 @@ impl Plan {
             Write::Create | Write::Update => {
                 let mine = tracked.take();
                 match write(layer, tracked.base(), status, mine, (&self.changes, None)).await {
-                    Ok(saved) => saved.settle(layer, status).await,
+                    Ok(saved) => {
+                        saved.settle(layer, status).await;
+                        Ok(())
+                    }
                     Err(error) => Err(error),
                 }
             }
@@ -121,7 +124,8 @@ pub(crate) async fn save<T: SessionData, S: State>(
     let changes = unsaved(tracked, status)?;
     let saved = write(layer, tracked.base(), status, tracked.current(), (&changes, None)).await?;
     tracked.saved(Arc::clone(&saved.content));
-    saved.settle(layer, status).await
+    saved.settle(layer, status).await;
+    Ok(())
 }
 
 /// Gives the session another id; in the store, too, if it is there.
@@ -135,7 +139,8 @@ pub(crate) async fn rename<T: SessionData, S: State>(
         let next = Some(Box::new(layer.new_id(&status.request)?));
         let saved = write(layer, tracked.base(), status, tracked.current(), (&changes, next)).await?;
         tracked.saved(Arc::clone(&saved.content));
-        return saved.settle(layer, status).await;
+        saved.settle(layer, status).await;
+        return Ok(());
     }
     status.set_id(layer.new_id(&status.request)?);
     status.id_changed = true;
@@ -320,11 +325,10 @@ fn prepared<'a, T: SessionData>(
 
 impl<T: SessionData> Saved<T> {
     /// What is still to be done.
-    async fn settle(self, layer: &LayerContext, status: &mut Status) -> Result<(), SessionError> {
+    async fn settle(self, layer: &LayerContext, status: &Status) {
         if let (Some(left), Some(grace)) = (self.left, layer.options.rotate_grace) {
             Box::pin(leave_behind(layer, status, &left, grace)).await;
         }
-        Ok(())
     }
 }
 

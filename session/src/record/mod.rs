@@ -79,7 +79,7 @@ impl Record {
     }
 
     /// How long this record asks to be kept from each renewal on, that is, its cookie's `originalMaxAge`; none if its
-    /// cookie lasts until the browser closes, or if the text is no record.
+    /// cookie lasts until the browser closes, or if no cookie can be read from the text.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         Some(Duration::from_millis(u64::try_from(self.0.max_age()?).unwrap_or(0)))

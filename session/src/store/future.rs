@@ -43,14 +43,6 @@ impl<'a, T> StoreFuture<'a, T> {
         Self(Answer::Later(Box::pin(answer)))
     }
 
-    /// The answer, if it is there.
-    pub(crate) fn answer(self) -> Option<Result<T, StoreError>> {
-        match self.0 {
-            Answer::Ready(answer) => answer,
-            Answer::Later(_) => None,
-        }
-    }
-
     /// Whether the answer is there, so that no clock need be started for it.
     pub(crate) const fn is_ready(&self) -> bool {
         matches!(self.0, Answer::Ready(_))
