@@ -3,12 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use session::store::{Created, Loaded, Record, Renamed, Renewal, Revision, StoreFuture, Updated};
 use session::{MemoryStore, SessionId, Store, StoreError, Timestamp};
-use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use super::Flaw;
+
+/// As long as servers take between two steps: others come between, however busy this machine is.
+async fn others_come_between() {
+    sleep(Duration::from_millis(1)).await;
+}
 
 #[derive(Clone, Default)]
 pub(crate) struct CreateInTwoSteps;
@@ -25,7 +31,7 @@ impl Flaw for CreateInTwoSteps {
             if store.load(id, None).await?.is_some() {
                 return Ok(Created::Taken);
             }
-            yield_now().await;
+            others_come_between().await;
             store.destroy(id).await?;
             store.create(id, record, expires).await
         })
@@ -48,7 +54,7 @@ impl Flaw for UpdateInTwoSteps {
             match store.load(id, None).await? {
                 None => return Ok(Updated::Gone),
                 Some(current) if current.revision != expected => return Ok(Updated::Conflict(current)),
-                Some(_) => yield_now().await,
+                Some(_) => others_come_between().await,
             }
             match store.load(id, None).await? {
                 None => Ok(Updated::Gone),
@@ -76,7 +82,7 @@ impl Flaw for UpdateByDestroying {
                 Some(current) if current.revision != expected => return Ok(Updated::Conflict(current)),
                 Some(_) => store.destroy(id).await?,
             }
-            yield_now().await;
+            others_come_between().await;
             match store.create(id, record, expires).await? {
                 Created::Stored(revision) => Ok(Updated::Replaced(revision)),
                 Created::Taken => Ok(Updated::Gone),
@@ -92,7 +98,7 @@ impl Flaw for TouchInTwoSteps {
     fn touch<'a>(&'a self, store: &'a MemoryStore, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
         StoreFuture::new(async move {
             let Some(current) = store.load(id, None).await? else { return Ok(false) };
-            yield_now().await;
+            others_come_between().await;
             if !store.touch(id, expires).await? {
                 store.create(id, current.record, expires).await?;
             }
@@ -122,7 +128,7 @@ impl Flaw for RenameInTwoSteps {
             match store.create(new, record, expires).await? {
                 Created::Taken => Ok(Renamed::Taken),
                 Created::Stored(revision) => {
-                    yield_now().await;
+                    others_come_between().await;
                     store.destroy(old).await?;
                     Ok(Renamed::Stored(revision))
                 }
@@ -146,7 +152,7 @@ impl Flaw for ConnectionsLost {
             if self.0.fetch_add(1, Ordering::SeqCst) > 10 {
                 return Err(StoreError::new("all connections are in use"));
             }
-            yield_now().await;
+            others_come_between().await;
             let loaded = store.load(id, renewal).await;
             self.0.fetch_sub(1, Ordering::SeqCst);
             loaded
@@ -168,7 +174,7 @@ impl Flaw for AnswersOutOfStep {
         StoreFuture::new(async move {
             let answer = store.load(id, renewal).await?;
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
-            yield_now().await;
+            others_come_between().await;
             Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten())
         })
     }
