@@ -29,6 +29,8 @@ pub(crate) struct LayerContext {
     pub(crate) options: Options,
     signer: IdSigner,
     store: Arc<dyn Store>,
+    /// The configured cookie, unless each request has its own.
+    cookie: Arc<CookieOptions>,
     /// What takes away a cookie of the configured attributes, over a connection that isn't secure and one that is.
     removals: Option<(Arc<CookieOptions>, [Option<HeaderValue>; 2])>,
     /// What the store says of itself.
@@ -40,11 +42,16 @@ pub(crate) struct LayerContext {
 
 /// What a request says about its session.
 pub(crate) struct RequestFacts {
-    /// The configured cookie, for this request.
-    pub(crate) cookie: Arc<CookieOptions>,
+    /// The configured cookie, if it is made for each request.
+    cookie: Option<Arc<CookieOptions>>,
     pub(crate) secure_connection: bool,
     /// For `genid`, which may be called when the request itself is long gone.
     parts: Option<Box<Parts>>,
+}
+
+impl RequestFacts {
+    /// What is known without a request.
+    pub(crate) const NONE: Self = Self { cookie: None, secure_connection: false, parts: None };
 }
 
 impl LayerContext {
@@ -56,14 +63,14 @@ impl LayerContext {
         };
         let signer = IdSigner::new(keyring, &options.signature, purpose);
         let (shares_records, express_cookie) = (store.shares_records(), Arc::new(CookieOptions::express()));
-        let removals = match &options.cookie {
+        let (cookie, removals) = match &options.cookie {
             CookieSource::Fixed(cookie) => {
                 let removal = |secure| response::remove(&options.name, &cookie.resolved(secure));
-                Some((Arc::clone(cookie), [false, true].map(removal)))
+                (Arc::clone(cookie), Some((Arc::clone(cookie), [false, true].map(removal))))
             }
-            CookieSource::PerRequest(_) => None,
+            CookieSource::PerRequest(_) => (Arc::default(), None),
         };
-        Self { options, signer, store, removals, shares_records, turns: Turns::default(), express_cookie }
+        Self { options, signer, store, cookie, removals, shares_records, turns: Turns::default(), express_cookie }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -72,34 +79,31 @@ impl LayerContext {
 
     /// What a request says about its session; none if it lies outside the cookie's path.
     pub(crate) fn read_request(&self, parts: &Parts) -> Result<Option<RequestFacts>, SessionError> {
-        let cookie = match &self.options.cookie {
-            CookieSource::Fixed(cookie) => Arc::clone(cookie),
+        let own_cookie = match &self.options.cookie {
+            CookieSource::Fixed(_) => None,
             CookieSource::PerRequest(make) => {
                 let cookie = make(parts);
                 self.options.check_cookie(&cookie).map_err(SessionError::Cookie)?;
-                Arc::new(cookie)
+                Some(Arc::new(cookie))
             }
         };
+        let cookie = own_cookie.as_ref().unwrap_or(&self.cookie);
         if !self.covers(&cookie.path, parts) {
             return Ok(None);
         }
         let secure_connection = self.options.proxy.is_secure(parts);
         let cookie = match self.options.policy.rules {
-            Rules::Safe => cookie,
+            Rules::Safe => own_cookie,
             // `auto` is decided when the session begins, and kept in its record.
-            Rules::Express => Arc::new(cookie.resolved(secure_connection)),
+            Rules::Express => Some(Arc::new(cookie.resolved(secure_connection))),
         };
         let parts = matches!(self.options.ids, Ids::Custom(_)).then(|| Box::new(parts.clone()));
         Ok(Some(RequestFacts { cookie, secure_connection, parts }))
     }
 
-    /// What is known without a request.
-    pub(crate) fn no_request(&self) -> RequestFacts {
-        let cookie = match &self.options.cookie {
-            CookieSource::Fixed(cookie) => Arc::clone(cookie),
-            CookieSource::PerRequest(_) => Arc::default(),
-        };
-        RequestFacts { cookie, secure_connection: false, parts: None }
+    /// The configured cookie, for this request.
+    pub(crate) fn cookie<'a>(&'a self, request: &'a RequestFacts) -> &'a Arc<CookieOptions> {
+        request.cookie.as_ref().unwrap_or(&self.cookie)
     }
 
     /// The id that the request brings, validly signed; after so many others, if it has several cookies or tokens. For
@@ -107,15 +111,15 @@ impl LayerContext {
     pub(crate) fn presented_id(&self, parts: &Parts, skipped: usize) -> Option<SessionId> {
         let (transport, headers) = (&self.options.transport, &parts.headers);
         if !transport.is_cookie() {
-            return transport.tokens(headers).filter_map(|token| self.verify(&token)).nth(skipped);
+            return transport.tokens(headers).filter_map(|token| self.verify(token.as_bytes())).nth(skipped);
         }
         let looked_at = if self.options.policy.rules == Rules::Express { 1 } else { usize::MAX };
-        let verified = |value: &[u8]| request::decoded(value, |text| self.verify(text.strip_prefix("s:")?));
+        let verified = |value: &[u8]| request::decoded(value, |value| self.verify(value.strip_prefix(b"s:")?));
         request::values(headers, &self.options.name).take(looked_at).filter_map(verified).nth(skipped)
     }
 
-    fn verify(&self, signed: &str) -> Option<SessionId> {
-        SessionId::new(self.signer.verify(signed)?).ok()
+    fn verify(&self, signed: &[u8]) -> Option<SessionId> {
+        SessionId::new(str::from_utf8(self.signer.verify(signed)?).ok()?).ok()
     }
 
     pub(crate) fn sign(&self, id: &SessionId) -> String {
@@ -160,7 +164,7 @@ impl LayerContext {
     /// What a stored record means by what it doesn't say.
     pub(crate) fn absent<'a>(&'a self, request: &'a RequestFacts) -> Absent<'a> {
         let attributes = match self.options.policy.rules {
-            Rules::Safe => &request.cookie,
+            Rules::Safe => self.cookie(request),
             Rules::Express => &self.express_cookie,
         };
         Absent { attributes, cookie_too: !self.options.transport.is_cookie() }
@@ -168,7 +172,8 @@ impl LayerContext {
 
     /// Until when a session may live that began as `meta` says; none if there is no absolute timeout.
     pub(crate) fn deadline(&self, meta: Meta) -> Option<Timestamp> {
-        Some(meta.created_at()?.saturating_add(self.options.absolute_timeout?))
+        let timeout = self.options.absolute_timeout?;
+        Some(meta.created_at()?.saturating_add(timeout))
     }
 
     /// Until when the store keeps a session that is renewed now.

@@ -10,7 +10,8 @@ use serde::{Deserializer, Serializer};
 
 use crate::field::{Field, FieldSet, SpecialFields};
 use crate::record::{self, Decoded, FieldTexts, Form, IndexKey};
-use crate::state::{State, Writable};
+use crate::state::{Live, State, Writable};
+use crate::status::Status;
 
 /// A struct that can be a session. Implemented by `#[derive(Session)]`, never by hand.
 #[diagnostic::on_unimplemented(
@@ -65,35 +66,33 @@ pub trait SessionData: Sized + Send + Sync + 'static {
     fn merge(field: usize, contested: bool, base: &Self, mine: &Self, theirs: &mut Self);
 }
 
-/// The conversion between a generated fields type and the [`Tracked`] value that it wraps.
+/// The conversion between a generated fields type and the [`Content`] value that it wraps.
 #[doc(hidden)]
 pub trait SessionFields<T, S: State>: Sized {
-    fn from_tracked(tracked: Tracked<T, S>) -> Self;
-    fn into_tracked(self) -> Tracked<T, S>;
-    fn tracked(&self) -> &Tracked<T, S>;
-    fn tracked_mut(&mut self) -> &mut Tracked<T, S>;
+    fn from_content(content: Content<T, S>) -> Self;
+    fn into_content(self) -> Content<T, S>;
+    fn content(&self) -> &Content<T, S>;
+    fn content_mut(&mut self) -> &mut Content<T, S>;
 }
 
-/// A value, what it was when it was loaded, and which of its fields may have been changed since.
+/// A session in the hands of a request, in a state `S`: its content, and what is known about it.
 ///
-/// The loaded value is shared with the store that keeps it; it is copied at the first write, never before.
+/// It lies in one piece on the heap: from the extractor to the handler and back it goes as a pointer.
 #[doc(hidden)]
-pub struct Tracked<T, S> {
-    /// What the store holds, as far as this request knows; the initial values for a new session.
-    base: Arc<Decoded<T>>,
-    /// This request's own copy, from its first write on.
-    current: Option<Arc<Decoded<T>>>,
-    /// Fields of `current` that may differ from `base`.
-    marked: FieldSet,
-    /// After a save in mid-request: what was loaded first, and all fields written since then.
-    origin: Option<Box<(Arc<Decoded<T>>, FieldSet)>>,
+pub struct Content<T, S = Live> {
+    whole: Box<Whole<T>>,
     state: PhantomData<fn() -> S>,
 }
 
-impl<T: SessionData, S: State> Tracked<T, S> {
+struct Whole<T> {
+    tracked: Tracked<T>,
+    status: Status,
+}
+
+impl<T: SessionData, S: State> Content<T, S> {
     /// The current value.
     pub fn read(&self) -> &T {
-        &self.current.as_ref().unwrap_or(&self.base).value
+        self.whole.tracked.read()
     }
 
     /// The current value for a change of `field`, which is from now on compared before it is taken for unchanged.
@@ -101,19 +100,59 @@ impl<T: SessionData, S: State> Tracked<T, S> {
     where
         S: Writable,
     {
-        self.marked.insert(field);
-        let current = self.current.get_or_insert_with(|| Arc::clone(&self.base));
-        &mut Arc::make_mut(current).value
+        self.whole.tracked.write(field)
     }
 
+    pub(crate) fn new(tracked: Tracked<T>, status: Status) -> Self {
+        Self { whole: Box::new(Whole { tracked, status }), state: PhantomData }
+    }
+
+    /// The same session in another state.
+    pub(crate) fn into_state<Next: State>(self) -> Content<T, Next> {
+        Content { whole: self.whole, state: PhantomData }
+    }
+
+    pub(crate) fn tracked(&self) -> &Tracked<T> {
+        &self.whole.tracked
+    }
+
+    pub(crate) fn status(&self) -> &Status {
+        &self.whole.status
+    }
+
+    pub(crate) fn parts_mut(&mut self) -> (&mut Tracked<T>, &mut Status) {
+        (&mut self.whole.tracked, &mut self.whole.status)
+    }
+}
+
+/// A value, what it was when it was loaded, and which of its fields may have been changed since.
+///
+/// The loaded value is shared with the store that keeps it; it is copied at the first write, never before.
+pub(crate) struct Tracked<T> {
+    /// What the store holds, as far as this request knows; the initial values for a new session.
+    base: Arc<Decoded<T>>,
+    /// This request's own copy, from its first write on.
+    own: Option<Arc<Decoded<T>>>,
+    /// Fields of the copy that may differ from `base`.
+    marked: FieldSet,
+    /// After a save in mid-request: what was loaded first, and all fields written since then.
+    origin: Option<Box<(Arc<Decoded<T>>, FieldSet)>>,
+}
+
+impl<T: SessionData> Tracked<T> {
     pub(crate) fn new(base: Arc<Decoded<T>>) -> Self {
-        Self { base, current: None, marked: FieldSet::EMPTY, origin: None, state: PhantomData }
+        Self { base, own: None, marked: FieldSet::EMPTY, origin: None }
     }
 
-    /// The same content in another state.
-    pub(crate) fn into_state<Next: State>(self) -> Tracked<T, Next> {
-        let Self { base, current, marked, origin, state: _ } = self;
-        Tracked { base, current, marked, origin, state: PhantomData }
+    /// The current value.
+    pub(crate) fn read(&self) -> &T {
+        &self.own.as_ref().unwrap_or(&self.base).value
+    }
+
+    fn write(&mut self, field: usize) -> &mut T {
+        self.marked.insert(field);
+        let own = self.own.get_or_insert_with(|| Arc::clone(&self.base));
+        &mut Arc::make_mut(own).value
     }
 
     /// Whether no field was written, and nothing saved or loaded once more.
@@ -141,14 +180,14 @@ impl<T: SessionData, S: State> Tracked<T, S> {
         changes.map_or(true, |changes| !changes.fields.is_empty())
     }
 
-    /// The current content.
+    /// The content as it is now.
     pub(crate) fn current(&self) -> Arc<Decoded<T>> {
-        Arc::clone(self.current.as_ref().unwrap_or(&self.base))
+        Arc::clone(self.own.as_ref().unwrap_or(&self.base))
     }
 
-    /// The current content, taken out for good: what is left is what was loaded.
+    /// The content as it is now, taken out for good: what is left is what was loaded.
     pub(crate) fn take(&mut self) -> Arc<Decoded<T>> {
-        self.current.take().unwrap_or_else(|| Arc::clone(&self.base))
+        self.own.take().unwrap_or_else(|| Arc::clone(&self.base))
     }
 
     /// The content that was just saved.
@@ -157,7 +196,7 @@ impl<T: SessionData, S: State> Tracked<T, S> {
         let base = std::mem::replace(&mut self.base, stored);
         let origin = self.origin.get_or_insert_with(|| Box::new((base, FieldSet::EMPTY)));
         origin.1 = origin.1.union(marked);
-        self.current = None;
+        self.own = None;
     }
 
     /// The content that was loaded once more. With `keep_origin`, what was loaded first still counts for what is modified.
@@ -225,7 +264,7 @@ impl<T: SessionData> Form for Decoded<T> {
 }
 
 /// The fields as JSON, without the redacted ones; nothing of them in a state that can't be read.
-impl<T: SessionData, S: State> fmt::Debug for Tracked<T, S> {
+impl<T: SessionData, S: State> fmt::Debug for Content<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct(short_name::<T>());
         if !S::IS_READABLE {

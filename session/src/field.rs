@@ -117,6 +117,10 @@ impl FieldSet {
         self.0 & other.0 != 0
     }
 
+    pub(crate) const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     pub(crate) const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -18,6 +18,7 @@ mod secret;
 mod session;
 mod slot;
 pub mod state;
+mod status;
 pub mod store;
 mod timestamp;
 mod tower;

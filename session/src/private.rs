@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 pub use crate::__extractor as extractor;
 pub use crate::admin::Index;
-pub use crate::data::{SessionData, SessionFields, Tracked};
+pub use crate::data::{Content, SessionData, SessionFields};
 pub use crate::field::Field;
 pub use crate::merge::{Sum, Union};
 pub use crate::state::{Readable, State, Writable};
@@ -86,22 +86,22 @@ pub fn too_old<E: serde::de::Error>(version: u32) -> E {
 }
 
 /// The fields type that stands in for one that could not be generated.
-pub struct NoFields<T, S>(Tracked<T, S>);
+pub struct NoFields<T, S>(Content<T, S>);
 
 impl<T: SessionData, S: State> SessionFields<T, S> for NoFields<T, S> {
-    fn from_tracked(tracked: Tracked<T, S>) -> Self {
-        Self(tracked)
+    fn from_content(content: Content<T, S>) -> Self {
+        Self(content)
     }
 
-    fn into_tracked(self) -> Tracked<T, S> {
+    fn into_content(self) -> Content<T, S> {
         self.0
     }
 
-    fn tracked(&self) -> &Tracked<T, S> {
+    fn content(&self) -> &Content<T, S> {
         &self.0
     }
 
-    fn tracked_mut(&mut self) -> &mut Tracked<T, S> {
+    fn content_mut(&mut self) -> &mut Content<T, S> {
         &mut self.0
     }
 }

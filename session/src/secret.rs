@@ -184,7 +184,7 @@ impl IdSigner {
             Self::Custom(signer) => signer.sign(id),
             Self::Hmac(keys) => {
                 let mut buffer = [0; SIGNATURE_LEN];
-                let signature = keys.first().map_or("", |key| sign_with(key, id, &mut buffer));
+                let signature = keys.first().map_or("", |key| sign_with(key, id.as_bytes(), &mut buffer));
                 let mut signed = String::with_capacity(id.len() + 1 + SIGNATURE_LEN);
                 signed.extend([id, ".", signature]);
                 signed
@@ -194,17 +194,15 @@ impl IdSigner {
 
     /// The id in `<id>.<signature>`, if any of the secrets made the signature. The whole text of the signature is
     /// compared, so that there is one signature for an id and no second way to write it.
-    pub(crate) fn verify<'a>(&self, signed: &'a str) -> Option<&'a str> {
+    pub(crate) fn verify<'a>(&self, signed: &'a [u8]) -> Option<&'a [u8]> {
         match self {
             Self::Unsigned => Some(signed),
-            Self::Custom(signer) => signer.verify(signed),
+            Self::Custom(signer) => signer.verify(str::from_utf8(signed).ok()?).map(str::as_bytes),
             Self::Hmac(keys) => {
                 let (id, signature) = signed.split_at_checked(signed.len().checked_sub(SIGNATURE_LEN)?)?;
-                let id = id.strip_suffix('.')?;
+                let id = id.strip_suffix(b".")?;
                 let mut buffer = [0; SIGNATURE_LEN];
-                keys.iter()
-                    .any(|key| is_same(sign_with(key, id, &mut buffer).as_bytes(), signature.as_bytes()))
-                    .then_some(id)
+                keys.iter().any(|key| is_same(sign_with(key, id, &mut buffer).as_bytes(), signature)).then_some(id)
             }
         }
     }
@@ -226,8 +224,8 @@ fn words(signature: &[u8]) -> [u64; SIGNATURE_LEN.div_ceil(8)] {
     words
 }
 
-fn sign_with<'a>(key: &Hmac<Sha256>, id: &str, buffer: &'a mut [u8; SIGNATURE_LEN]) -> &'a str {
-    let code = key.clone().chain_update(id.as_bytes()).finalize().into_bytes();
+fn sign_with<'a>(key: &Hmac<Sha256>, id: &[u8], buffer: &'a mut [u8; SIGNATURE_LEN]) -> &'a str {
+    let code = key.clone().chain_update(id).finalize().into_bytes();
     // A code of 32 bytes always fits its 43 characters.
     Base64Unpadded::encode(&code, buffer).unwrap_or_default()
 }

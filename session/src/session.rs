@@ -8,7 +8,6 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::commit;
-use crate::content::{Content, Status};
 use crate::context::LayerContext;
 use crate::cookie::SessionCookie;
 use crate::data::{SessionData, SessionFields, Tracked};
@@ -17,6 +16,7 @@ use crate::id::SessionId;
 use crate::lifecycle::{Announce, Ending};
 use crate::slot::Slot;
 use crate::state::{Destroyed, Initialized, Live, Readable, Replaceable, State, Uninitialized, Writable};
+use crate::status::Status;
 
 /// The session of a request: its fields, typed, and its life.
 ///
@@ -50,7 +50,6 @@ pub struct Session<T: SessionData, S: State = Live> {
 
 struct Handle<T: SessionData, S: State> {
     fields: T::Fields<S>,
-    status: Box<Status>,
     slot: Arc<Slot<T>>,
 }
 
@@ -89,8 +88,8 @@ impl<T: SessionData> Session<T> {
     pub async fn from_parts(parts: &Parts) -> Result<Self, SessionRejection> {
         let slot = parts.extensions.get::<Arc<Slot<T>>>();
         let slot = Arc::clone(slot.ok_or(SessionRejection::NoLayer { session: type_name::<T>() })?);
-        let Content { tracked, status } = slot.take(parts).await?;
-        Ok(Self { handle: Some(Handle { fields: SessionFields::from_tracked(tracked), status, slot }) })
+        let content = slot.take(parts).await?;
+        Ok(Self { handle: Some(Handle { fields: SessionFields::from_content(content), slot }) })
     }
 
     /// What the session is now. It is initialized if there is a stored session or something was changed.
@@ -173,7 +172,7 @@ impl<T: SessionData, S: State> Session<T, S> {
     where
         S: Readable,
     {
-        self.handle().fields.tracked().is_modified()
+        self.handle().fields.content().tracked().is_modified()
     }
 
     /// The cookie settings of this session.
@@ -310,9 +309,8 @@ impl<T: SessionData, S: State> Session<T, S> {
     }
 
     fn into_state<Next: State>(mut self) -> Session<T, Next> {
-        let handle = self.handle.take().map(|Handle { fields, status, slot }| Handle {
-            fields: SessionFields::from_tracked(fields.into_tracked().into_state()),
-            status,
+        let handle = self.handle.take().map(|Handle { fields, slot }| Handle {
+            fields: SessionFields::from_content(fields.into_content().into_state()),
             slot,
         });
         Session { handle }
@@ -328,13 +326,14 @@ impl<T: SessionData, S: State> Session<T, S> {
         self.handle.as_mut().expect("a session has its handle until it is taken apart")
     }
 
-    fn parts_mut(&mut self) -> (&mut Tracked<T, S>, &mut Status, &Slot<T>) {
-        let handle = self.handle_mut();
-        (handle.fields.tracked_mut(), &mut handle.status, &handle.slot)
+    fn parts_mut(&mut self) -> (&mut Tracked<T>, &mut Status, &Slot<T>) {
+        let Handle { fields, slot } = self.handle_mut();
+        let (tracked, status) = fields.content_mut().parts_mut();
+        (tracked, status, slot)
     }
 
     fn status(&self) -> &Status {
-        &self.handle().status
+        self.handle().fields.content().status()
     }
 
     fn layer(&self) -> &LayerContext {
@@ -358,8 +357,8 @@ impl<T: SessionData, S: State> DerefMut for Session<T, S> {
 
 impl<T: SessionData, S: State> Drop for Session<T, S> {
     fn drop(&mut self) {
-        if let Some(Handle { fields, status, slot }) = self.handle.take() {
-            slot.give_back(Content { tracked: fields.into_tracked().into_state(), status });
+        if let Some(Handle { fields, slot }) = self.handle.take() {
+            slot.give_back(fields.into_content().into_state());
         }
     }
 }
@@ -368,7 +367,7 @@ impl<T: SessionData, S: State> fmt::Debug for Session<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Session");
         match &self.handle {
-            Some(handle) => shown.field("fields", handle.fields.tracked()).finish_non_exhaustive(),
+            Some(handle) => shown.field("fields", handle.fields.content()).finish_non_exhaustive(),
             None => shown.finish_non_exhaustive(),
         }
     }

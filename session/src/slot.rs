@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::HeaderValue;
 use http::request::Parts;
 
-use crate::content::Content;
 use crate::context::LayerContext;
-use crate::data::SessionData;
+use crate::data::{Content, SessionData};
 use crate::error::{SessionError, SessionRejection};
 use crate::lifecycle::Ending;
 
@@ -23,7 +22,7 @@ enum SlotState<T> {
     Unopened,
     /// A handle has it. The header is for the response, if the session was stored or destroyed meanwhile and the handle
     /// stays away until then.
-    Lent(Option<HeaderValue>),
+    Lent(Option<Box<HeaderValue>>),
     Held(Content<T>),
     /// The response has left, or a handler panicked with the session in hand.
     Closed,
@@ -33,7 +32,7 @@ enum SlotState<T> {
 pub(crate) enum Closing<T> {
     Unused,
     /// The handle outlives the response.
-    Lent(Option<HeaderValue>),
+    Lent(Option<Box<HeaderValue>>),
     Content(Content<T>),
 }
 
@@ -48,7 +47,7 @@ impl<T: SessionData> Slot<T> {
             return Ok(content);
         }
         let opening = Opening(self);
-        let content = self.open(parts).await?;
+        let content = Content::open(&self.layer, parts).await?;
         let content = content.ok_or(SessionRejection::OutsidePath { session: type_name::<T>() })?;
         opening.succeeded();
         Ok(content)
@@ -61,7 +60,7 @@ impl<T: SessionData> Slot<T> {
         match &*state {
             SlotState::Lent(_) => return Err(SessionRejection::InUse { session }),
             SlotState::Closed => return Err(SessionRejection::Ended { session }),
-            SlotState::Held(content) if content.status.ending != Ending::Open => {
+            SlotState::Held(content) if content.status().ending != Ending::Open => {
                 return Err(SessionRejection::Ended { session });
             }
             SlotState::Held(_) | SlotState::Unopened => {}
@@ -74,15 +73,10 @@ impl<T: SessionData> Slot<T> {
 
     /// Opens the session before anybody asks for it. Outside the cookie's path there is none to open.
     pub(crate) async fn open_ahead(&self, parts: &Parts) -> Result<(), SessionError> {
-        if let Some(content) = self.open(parts).await? {
+        if let Some(content) = Content::open(&self.layer, parts).await? {
             *self.state() = SlotState::Held(content);
         }
         Ok(())
-    }
-
-    async fn open(&self, parts: &Parts) -> Result<Option<Content<T>>, SessionError> {
-        let Some(request) = self.layer.read_request(parts)? else { return Ok(None) };
-        Content::open(&self.layer, request, parts).await.map(Some)
     }
 
     /// Takes the session back from its handle.
@@ -102,7 +96,7 @@ impl<T: SessionData> Slot<T> {
     /// Keeps the header that the response needs if the handle does not come back in time.
     pub(crate) fn announce(&self, header: Option<HeaderValue>) {
         if let SlotState::Lent(kept) = &mut *self.state() {
-            *kept = header;
+            *kept = header.map(Box::new);
         }
     }
 

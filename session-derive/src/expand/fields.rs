@@ -13,7 +13,7 @@ pub(super) fn fields_ident(session: &SessionType<'_>) -> Ident {
 }
 
 /// ```text
-/// pub struct VisitFields<S: State>(Tracked<Visit, S>);
+/// pub struct VisitFields<S: State>(Content<Visit, S>);
 ///
 /// impl<S: State> VisitFields<S> { /* the setters */ }
 /// impl<S: Readable> Deref for VisitFields<S> { type Target = Visit; … }
@@ -34,7 +34,7 @@ pub(super) fn expand(session: &SessionType<'_>) -> TokenStream {
     let (readable, _, _) = readable.split_for_impl();
     quote! {
         #[doc = #doc]
-        #vis struct #name #declared (#private::Tracked<#ty, #state>) #declared_where;
+        #vis struct #name #declared (#private::Content<#ty, #state>) #declared_where;
 
         #[automatically_derived]
         #[allow(dead_code, reason = "a session type has setters that an application may not need")]
@@ -48,7 +48,7 @@ pub(super) fn expand(session: &SessionType<'_>) -> TokenStream {
             type Target = #ty;
 
             fn deref(&self) -> &#ty {
-                #private::Tracked::read(&self.0)
+                #private::Content::read(&self.0)
             }
         }
 
@@ -61,19 +61,19 @@ pub(super) fn expand(session: &SessionType<'_>) -> TokenStream {
 
         #[automatically_derived]
         impl #any_state #private::SessionFields<#ty, #state> for #fields #bounds {
-            fn from_tracked(tracked: #private::Tracked<#ty, #state>) -> Self {
-                Self(tracked)
+            fn from_content(content: #private::Content<#ty, #state>) -> Self {
+                Self(content)
             }
 
-            fn into_tracked(self) -> #private::Tracked<#ty, #state> {
+            fn into_content(self) -> #private::Content<#ty, #state> {
                 self.0
             }
 
-            fn tracked(&self) -> &#private::Tracked<#ty, #state> {
+            fn content(&self) -> &#private::Content<#ty, #state> {
                 &self.0
             }
 
-            fn tracked_mut(&mut self) -> &mut #private::Tracked<#ty, #state> {
+            fn content_mut(&mut self) -> &mut #private::Content<#ty, #state> {
                 &mut self.0
             }
         }
@@ -121,10 +121,10 @@ fn setters(session: &SessionType<'_>, state: &Ident, (index, field): (usize, &Fi
             where
                 #writable,
             {
-                if ::core::option::Option::is_none(&#private::Tracked::read(&self.0).#ident) {
+                if ::core::option::Option::is_none(&#private::Content::read(&self.0).#ident) {
                     ::core::option::Option::None
                 } else {
-                    ::core::option::Option::take(&mut #private::Tracked::write(&mut self.0, #index).#ident)
+                    ::core::option::Option::take(&mut #private::Content::write(&mut self.0, #index).#ident)
                 }
             }
         }
@@ -135,7 +135,7 @@ fn setters(session: &SessionType<'_>, state: &Ident, (index, field): (usize, &Fi
         where
             #writable,
         {
-            #private::Tracked::write(&mut self.0, #index).#ident = #ident;
+            #private::Content::write(&mut self.0, #index).#ident = #ident;
         }
 
         #[doc = #mut_doc]
@@ -143,7 +143,7 @@ fn setters(session: &SessionType<'_>, state: &Ident, (index, field): (usize, &Fi
         where
             #writable,
         {
-            &mut #private::Tracked::write(&mut self.0, #index).#ident
+            &mut #private::Content::write(&mut self.0, #index).#ident
         }
 
         #take

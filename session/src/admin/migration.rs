@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use super::{PAGE, Sessions};
 use crate::commit::upgraded_record;
+use crate::context::RequestFacts;
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::id::SessionId;
@@ -132,7 +133,7 @@ async fn upgrade<T: SessionData>(
         if !decoded.is_outdated() || decoded.moved().is_some() {
             return Ok(false);
         }
-        let record = upgraded_record(layer, &layer.no_request(), &loaded.record, decoded)?;
+        let record = upgraded_record(layer, &RequestFacts::NONE, &loaded.record, decoded)?;
         match layer.update_key(key, loaded.revision, record, loaded.expires).await? {
             Updated::Replaced(_) => return Ok(true),
             Updated::Gone => return Ok(false),

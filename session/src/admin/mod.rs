@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::content::decode;
-use crate::context::LayerContext;
+use crate::context::{LayerContext, RequestFacts};
 use crate::data::{SessionData, index_of};
 use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
@@ -161,7 +161,7 @@ impl<T: SessionData> Sessions<T> {
     }
 
     fn decode(&self, record: &Record) -> Result<Arc<Decoded<T>>, SessionError> {
-        decode(&self.layer, &self.layer.no_request(), record)
+        decode(&self.layer, &RequestFacts::NONE, record)
     }
 }
 

@@ -12,15 +12,15 @@ use http::HeaderValue;
 
 pub(crate) use self::record::upgraded as upgraded_record;
 use self::write::Writing;
-use crate::content::{Content, Status, decode};
+use crate::content::{decode, first_id, initial, renewed};
 use crate::context::LayerContext;
 use crate::cookie::{SessionCookie, response};
-use crate::data::{Changes, SessionData, Special, Tracked, Wanted};
+use crate::data::{Changes, Content, SessionData, Special, Tracked, Wanted};
 use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::lifecycle::{Actions, Announce, Ending, Facts, Rules, Write, decide};
 use crate::record::{self as records, Decoded, Frame, Moved, Record};
-use crate::state::State;
+use crate::status::{Status, Stored};
 use crate::timestamp::{Timestamp, millis};
 
 /// What the end of a request asks for.
@@ -33,8 +33,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// Decides what to do with a session at the end of its request. Nothing is written yet.
     pub(crate) fn new<T: SessionData>(layer: &LayerContext, content: &Content<T>) -> Result<Self, SessionError> {
-        let changes = unsaved(&content.tracked, &content.status)?;
-        let facts = content.status.facts(layer, &content.tracked, &changes);
+        let changes = unsaved(content.tracked(), content.status())?;
+        let facts = content.facts(layer, &changes);
         let actions = decide(facts, layer.options.policy);
         if !facts.sendable && facts.ending == Ending::Open && !facts.stored && (facts.modified || facts.initialized) {
             tracing::warn!(
@@ -66,7 +66,7 @@ impl Plan {
         layer: &LayerContext,
         content: &mut Content<T>,
     ) -> Result<Option<HeaderValue>, SessionError> {
-        let Content { tracked, status } = content;
+        let (tracked, status) = content.parts_mut();
         let written = match self.actions.write {
             Write::Nothing => Ok(()),
             Write::Create | Write::Update => {
@@ -99,12 +99,12 @@ impl Plan {
     }
 
     /// The header for the response, when the store has nothing to do.
-    pub(crate) fn announce<T>(
+    pub(crate) fn announce<T: SessionData>(
         &self,
         layer: &LayerContext,
         content: &mut Content<T>,
     ) -> Result<Option<HeaderValue>, SessionError> {
-        announce(layer, &mut content.status, self.actions.announce)
+        announce(layer, content.parts_mut().1, self.actions.announce)
     }
 }
 
@@ -116,9 +116,9 @@ fn warn_of_lost_changes<T>() {
 }
 
 /// Saves the session now, with what was changed since it was loaded or saved last.
-pub(crate) async fn save<T: SessionData, S: State>(
+pub(crate) async fn save<T: SessionData>(
     layer: &LayerContext,
-    tracked: &mut Tracked<T, S>,
+    tracked: &mut Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
     let changes = unsaved(tracked, status)?;
@@ -129,9 +129,9 @@ pub(crate) async fn save<T: SessionData, S: State>(
 }
 
 /// Gives the session another id; in the store, too, if it is there.
-pub(crate) async fn rename<T: SessionData, S: State>(
+pub(crate) async fn rename<T: SessionData>(
     layer: &LayerContext,
-    tracked: &mut Tracked<T, S>,
+    tracked: &mut Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
     if status.stored.is_some() {
@@ -160,21 +160,23 @@ pub(crate) async fn destroy(layer: &LayerContext, status: &mut Status) -> Result
 }
 
 /// Destroys the stored session, if there is one, and begins another one in its place.
-pub(crate) async fn regenerate<T: SessionData, S: State>(
+pub(crate) async fn regenerate<T: SessionData>(
     layer: &LayerContext,
-    tracked: &mut Tracked<T, S>,
+    tracked: &mut Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
     destroy(layer, status).await?;
-    let base = status.begin_again(layer)?;
+    let id = first_id(layer, &status.request)?;
+    let base = initial(layer, &status.request);
+    status.begin_again(id, base.cookie.clone());
     *tracked = Tracked::new(base);
     Ok(())
 }
 
 /// Replaces the session's content by what is stored now.
-pub(crate) async fn reload<T: SessionData, S: State>(
+pub(crate) async fn reload<T: SessionData>(
     layer: &LayerContext,
-    tracked: &mut Tracked<T, S>,
+    tracked: &mut Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
     if status.stored.is_none() {
@@ -189,7 +191,8 @@ pub(crate) async fn reload<T: SessionData, S: State>(
         return Err(SessionError::Gone);
     };
     let decoded = decode::<T>(layer, &status.request, &loaded.record)?;
-    status.reloaded(layer, decoded.cookie.clone(), loaded);
+    *status.cookie_mut() = renewed(layer, decoded.cookie.clone(), loaded.expires);
+    status.stored = Some(Stored { record: loaded.record, revision: loaded.revision });
     tracked.reloaded(decoded, status.saved);
     Ok(())
 }
@@ -236,9 +239,9 @@ fn announce_token(
     Ok(layer.options.transport.header_value(&layer.sign(status.id(layer)?)))
 }
 
-async fn touch<T: SessionData, S: State>(
+async fn touch<T: SessionData>(
     layer: &LayerContext,
-    tracked: &Tracked<T, S>,
+    tracked: &Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
     let now = Timestamp::now();
@@ -248,7 +251,7 @@ async fn touch<T: SessionData, S: State>(
 }
 
 /// What is to be written. A new session is written as a whole, if anything of it changed.
-fn unsaved<T: SessionData, S: State>(tracked: &Tracked<T, S>, status: &Status) -> Result<Changes, SessionError> {
+fn unsaved<T: SessionData>(tracked: &Tracked<T>, status: &Status) -> Result<Changes, SessionError> {
     let wanted = if status.stored.is_some() { Wanted::All } else { Wanted::Whole };
     tracked.unsaved(wanted).map_err(encode_error::<T>)
 }

@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{encode_error, record};
-use crate::content::{Status, Stored, decode};
+use crate::content::decode;
 use crate::context::{ID_TRIES, LayerContext};
 use crate::data::{Changes, SessionData, Wanted, texts};
 use crate::error::SessionError;
 use crate::field::FieldSet;
 use crate::id::SessionId;
 use crate::record::{Decoded, Record, Revision};
+use crate::status::{Status, Stored};
 use crate::store::{Created, Loaded, Renamed, Updated};
 use crate::timestamp::Timestamp;
 use crate::turns::Place;

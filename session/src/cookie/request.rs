@@ -19,8 +19,8 @@ pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator
     lines.flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| value_of(pair, name.as_bytes()))
 }
 
-/// Calls `read` with the decoded value of a cookie; none if it is too long, or no text.
-pub(crate) fn decoded<R>(value: &[u8], read: impl FnOnce(&str) -> Option<R>) -> Option<R> {
+/// Calls `read` with the decoded value of a cookie; none if it is too long.
+pub(crate) fn decoded<R>(value: &[u8], read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
     if value.len() > MAX_LEN {
         return None;
     }
@@ -33,9 +33,9 @@ pub(crate) fn decoded<R>(value: &[u8], read: impl FnOnce(&str) -> Option<R>) -> 
         long = vec![0; value.len()];
         &mut long
     };
-    // What isn't properly encoded stays as it is.
-    let decoded = percent_decoded(value, buffer).and_then(|decoded| str::from_utf8(decoded).ok());
-    read(decoded.or_else(|| str::from_utf8(value).ok())?)
+    // What isn't properly encoded, or is then no text, stays as it is.
+    let is_text = |decoded: &&[u8]| decoded.is_ascii() || str::from_utf8(decoded).is_ok();
+    read(percent_decoded(value, buffer).filter(is_text).unwrap_or(value))
 }
 
 fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -55,7 +55,7 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(trim_end(trim_start(value)))
 }
 
-/// `buffer` is as long as `value`.
+/// `buffer` is as long as `value`, or longer.
 fn percent_decoded<'a>(value: &[u8], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let (mut rest, mut len) = (value, 0);
     while !rest.is_empty() {

@@ -14,6 +14,7 @@ use crate::field::{Field, FieldSet};
 pub(crate) struct FieldTexts {
     buffer: Vec<u8>,
     ranges: Vec<(usize, Range<usize>)>,
+    present: FieldSet,
 }
 
 /// What many fields need at most; a longer one makes the buffer grow.
@@ -28,7 +29,7 @@ impl FieldTexts {
     ) -> Result<Self, Error> {
         let expected = wanted.len().min(fields.len());
         let (buffer, ranges) = (Vec::with_capacity(USUAL_TEXT * expected), Vec::with_capacity(expected));
-        let mut texts = Self { buffer, ranges };
+        let mut texts = Self { buffer, ranges, present: FieldSet::EMPTY };
         serialize(FieldSerializer { fields, wanted, next: 0, sink: &mut texts })?;
         Ok(texts)
     }
@@ -42,11 +43,12 @@ impl FieldTexts {
         (wanted, one_is_enough): (FieldSet, bool),
         serialize: impl FnOnce(FieldSerializer<'_, Differences<'_>>) -> Result<(), Error>,
     ) -> Result<FieldSet, Error> {
-        let (missing, different) = (FieldSet::EMPTY, FieldSet::EMPTY);
+        let (missing, different) = (self.present.intersection(wanted), FieldSet::EMPTY);
         let mut differences = Differences { texts: self, fields, one_is_enough, missing, different };
-        let has_text = self.ranges.iter().map(|(index, _)| *index).filter(|index| wanted.contains(*index));
-        has_text.for_each(|index| differences.missing.insert(index));
         serialize(FieldSerializer { fields, wanted, next: 0, sink: &mut differences })?;
+        if differences.is_satisfied() {
+            return Ok(differences.different);
+        }
         Ok(differences.different.union(differences.missing))
     }
 
@@ -73,6 +75,7 @@ impl Sink for FieldTexts {
         let start = self.buffer.len();
         serde_json::to_writer(&mut self.buffer, value)?;
         self.ranges.push((index, start..self.buffer.len()));
+        self.present.insert(index);
         Ok(())
     }
 }
@@ -90,9 +93,6 @@ pub(crate) struct Differences<'a> {
 impl Sink for Differences<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error> {
         self.missing.remove(index);
-        if self.one_is_enough && !self.different.is_empty() {
-            return Ok(());
-        }
         let Some(text) = self.texts.get(index) else {
             self.different.insert(index);
             return Ok(());
@@ -109,6 +109,10 @@ impl Sink for Differences<'_> {
             self.different.insert(index);
         }
         Ok(())
+    }
+
+    fn is_satisfied(&self) -> bool {
+        self.one_is_enough && !self.different.is_empty()
     }
 }
 
@@ -163,6 +167,11 @@ fn counted(elements: &[Value]) -> BTreeMap<String, usize> {
 /// Where a session's fields go, one by one.
 pub(crate) trait Sink {
     fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error>;
+
+    /// Whether it needs no more fields.
+    fn is_satisfied(&self) -> bool {
+        false
+    }
 }
 
 /// Takes a session as a serde struct and gives the wanted fields to a sink.
@@ -179,6 +188,9 @@ impl<K: Sink> SerializeStruct for FieldSerializer<'_, K> {
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
+        if self.sink.is_satisfied() {
+            return Ok(());
+        }
         let is_next = self.fields.get(self.next).is_some_and(|field| field.name == key);
         let found = if is_next { Some(self.next) } else { self.fields.iter().position(|field| field.name == key) };
         let Some(index) = found else {

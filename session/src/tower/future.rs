@@ -20,6 +20,9 @@ use crate::slot::{Closing, Slot};
 
 type Boxed<Output> = Pin<Box<dyn Future<Output = Output> + Send>>;
 
+/// What the store does before the response leaves; gives the header for it.
+type Commit = Boxed<Result<Option<HeaderValue>, SessionError>>;
+
 pin_project! {
     /// The response of a [`SessionService`](super::SessionService): the session is opened ahead if the options say so, the
     /// handlers run, and the session is committed before the response leaves.
@@ -39,7 +42,7 @@ pin_project! {
     enum Step<Inner, ReqBody, Handler, Res> {
         Open { opening: Boxed<(Parts, Result<(), SessionError>)>, rest: Option<(Inner, ReqBody)> },
         Handle { #[pin] handler: Handler },
-        Commit { commit: Boxed<Result<Option<HeaderValue>, SessionError>>, response: Option<Res> },
+        Commit { commit: Commit, response: Option<Res> },
     }
 }
 
@@ -91,17 +94,20 @@ where
                     Step::Handle { handler: inner.call(Request::from_parts(parts, body)) }
                 }
                 StepProjection::Handle { handler } => {
-                    let response = ready!(handler.poll(context))?;
+                    let mut response = ready!(handler.poll(context))?;
                     let Some(slot) = this.slot.as_ref() else { return Poll::Ready(Ok(response)) };
-                    match finish(slot, response) {
-                        Finish::Done(response) => return Poll::Ready(Ok(response)),
-                        Finish::Commit { commit, response } => Step::Commit { commit, response: Some(response) },
+                    match finish(slot, &mut response) {
+                        None => return Poll::Ready(Ok(response)),
+                        Some(commit) => Step::Commit { commit, response: Some(response) },
                     }
                 }
                 StepProjection::Commit { commit, response } => {
                     let committed = ready!(commit.as_mut().poll(context));
-                    let Some(slot) = this.slot.take() else { return Poll::Ready(Ok(taken(response))) };
-                    return Poll::Ready(Ok(respond::with(&slot.layer.options, taken(response), committed)));
+                    let mut response = taken(response);
+                    if let Some(slot) = this.slot.take() {
+                        respond::finish(&slot.layer.options, &mut response, committed);
+                    }
+                    return Poll::Ready(Ok(response));
                 }
             };
             this.step.set(next);
@@ -109,35 +115,28 @@ where
     }
 }
 
-enum Finish<ResBody> {
-    Done(Response<ResBody>),
-    Commit { commit: Boxed<Result<Option<HeaderValue>, SessionError>>, response: Response<ResBody> },
-}
-
-/// Commits the session. What needs no store is done at once.
-fn finish<T: SessionData, ResBody: From<Bytes>>(slot: &Arc<Slot<T>>, response: Response<ResBody>) -> Finish<ResBody> {
+/// Ends the session with its response, unless the store has something to do first.
+fn finish<T: SessionData, ResBody: From<Bytes>>(
+    slot: &Arc<Slot<T>>,
+    response: &mut Response<ResBody>,
+) -> Option<Commit> {
     let options = &slot.layer.options;
-    let response = respond::with_reported(options, response);
-    let mut content = match slot.close() {
-        Closing::Unused => return Finish::Done(response),
-        Closing::Lent(header) => return Finish::Done(respond::with(options, response, Ok(header))),
-        Closing::Content(content) if content.was_only_read() && !options.policy.acts_on_reading() => {
-            return Finish::Done(respond::with(options, response, Ok(None)));
-        }
-        Closing::Content(content) => content,
+    respond::shape_reported(options, response);
+    let committed = match slot.close() {
+        Closing::Unused => return None,
+        Closing::Lent(header) => Ok(header.map(|header| *header)),
+        Closing::Content(content) if content.was_only_read() && !options.policy.acts_on_reading() => Ok(None),
+        Closing::Content(mut content) => match Plan::new(&slot.layer, &content) {
+            Err(error) => Err(error),
+            Ok(plan) if plan.is_idle() => plan.announce(&slot.layer, &mut content),
+            Ok(plan) => {
+                let slot = Arc::clone(slot);
+                return Some(Box::pin(async move { plan.carry_out(&slot.layer, &mut content).await }));
+            }
+        },
     };
-    match Plan::new(&slot.layer, &content) {
-        Err(error) => Finish::Done(respond::with(options, response, Err(error))),
-        Ok(plan) if plan.is_idle() => {
-            let header = plan.announce(&slot.layer, &mut content);
-            Finish::Done(respond::with(options, response, header))
-        }
-        Ok(plan) => {
-            let slot = Arc::clone(slot);
-            let commit = Box::pin(async move { plan.carry_out(&slot.layer, &mut content).await });
-            Finish::Commit { commit, response }
-        }
-    }
+    respond::finish(options, response, committed);
+    None
 }
 
 #[expect(clippy::expect_used, reason = "as every future, it is not polled after it has ended")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, VARY};
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::error::SessionError;
 use crate::options::Options;
@@ -16,15 +16,15 @@ use crate::transport::Transport;
 #[derive(Clone)]
 pub(crate) struct ReportedError(pub(crate) Arc<SessionError>);
 
-/// The response after the commit: completed, or replaced by what reports its failure.
-pub(super) fn with<ResBody: From<Bytes>>(
+/// Completes the response after the commit, or replaces it by what reports its failure.
+pub(super) fn finish<ResBody: From<Bytes>>(
     options: &Options,
-    response: Response<ResBody>,
+    response: &mut Response<ResBody>,
     committed: Result<Option<HeaderValue>, SessionError>,
-) -> Response<ResBody> {
+) {
     match committed {
-        Ok(cookie) => completed(options, response, cookie),
-        Err(error) => with_error(options, &error),
+        Ok(announcement) => complete(options, response.headers_mut(), announcement),
+        Err(error) => *response = with_error(options, &error),
     }
 }
 
@@ -39,14 +39,12 @@ pub(super) fn with_error<ResBody: From<Bytes>>(options: &Options, error: &Sessio
     })
 }
 
-/// The handlers' response, or the one that the application shapes if it reports a session error.
-pub(super) fn with_reported<ResBody: From<Bytes>>(
-    options: &Options,
-    mut response: Response<ResBody>,
-) -> Response<ResBody> {
-    match response.extensions_mut().remove::<ReportedError>() {
-        Some(ReportedError(error)) => shaped(options, &error).unwrap_or(response),
-        None => response,
+/// Replaces the handlers' response by the one that the application shapes, if it reports a session error.
+pub(super) fn shape_reported<ResBody: From<Bytes>>(options: &Options, response: &mut Response<ResBody>) {
+    if let Some(ReportedError(error)) = response.extensions_mut().remove()
+        && let Some(shaped) = shaped(options, &error)
+    {
+        *response = shaped;
     }
 }
 
@@ -54,41 +52,36 @@ fn shaped<ResBody: From<Bytes>>(options: &Options, error: &SessionError) -> Opti
     options.on_error.as_ref().map(|shape| shape(error).map(ResBody::from))
 }
 
-fn completed<ResBody>(
-    options: &Options,
-    mut response: Response<ResBody>,
-    announcement: Option<HeaderValue>,
-) -> Response<ResBody> {
-    let headers = response.headers_mut();
+fn complete(options: &Options, headers: &mut HeaderMap, announcement: Option<HeaderValue>) {
+    if options.cache_headers && !headers.contains_key(VARY) {
+        headers.insert(VARY, varies_with(&options.transport));
+    }
+    let Some(mut announcement) = announcement else { return };
+    announcement.set_sensitive(true);
     let header = options.transport.response_header();
-    if options.cache_headers {
-        headers.entry(VARY).or_insert_with(|| varies_with(&options.transport));
-        if announcement.is_some() {
-            headers.entry(CACHE_CONTROL).or_insert_with(|| not_to_be_cached(&header));
-        }
+    if options.cache_headers && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, not_to_be_cached(&header));
     }
-    if let Some(mut announcement) = announcement {
-        announcement.set_sensitive(true);
-        // A handler sets cookies of its own; a token of its own is the one that it wants to be sent.
-        if options.transport.is_cookie() {
-            headers.append(header, announcement);
-        } else {
-            headers.entry(header).or_insert(announcement);
-        }
+    // A handler sets cookies of its own; a token of its own is the one that it wants to be sent.
+    if options.transport.is_cookie() {
+        headers.append(header, announcement);
+    } else {
+        headers.entry(header).or_insert(announcement);
     }
-    response
 }
 
 fn varies_with(transport: &Transport) -> HeaderValue {
+    const COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
     match transport {
-        Transport::Cookie => HeaderValue::from_static("Cookie"),
+        Transport::Cookie => COOKIE,
         token => HeaderValue::from(token.request_header()),
     }
 }
 
 fn not_to_be_cached(header: &HeaderName) -> HeaderValue {
+    const SET_COOKIE_ONLY: HeaderValue = HeaderValue::from_static("no-cache=\"Set-Cookie\"");
     if *header == SET_COOKIE {
-        return HeaderValue::from_static("no-cache=\"Set-Cookie\"");
+        return SET_COOKIE_ONLY;
     }
     // The name of a header has no characters that a header's value can't have.
     HeaderValue::try_from(format!("no-cache=\"{header}\"")).unwrap_or(HeaderValue::from_static("no-store"))

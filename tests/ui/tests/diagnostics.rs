@@ -65,7 +65,7 @@ fn messages_are_sentences_of_one_style() {
             assert!(first.is_lowercase() || first == '`', "{}: {message}", case.display());
             assert!(!message.ends_with(['.', '!']), "{}: {message}", case.display());
         }
-        for forbidden in ["proc-macro derive panicked", "internal error", "__Stored", "Tracked<", "warning:"] {
+        for forbidden in ["proc-macro derive panicked", "internal error", "__Stored", "Content<", "warning:"] {
             assert!(!text.contains(forbidden), "{} shows {forbidden:?}", case.display());
         }
     }

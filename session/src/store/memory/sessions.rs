@@ -33,9 +33,14 @@ impl Session {
 
 type Shard = HashMap<SessionId, Session, IdHashing>;
 
+/// A shard in a cache line of its own: threads that use its neighbours don't slow it down.
+#[derive(Default)]
+#[repr(align(64))]
+struct Place(Mutex<Shard>);
+
 /// The sessions, spread over maps of their own so that threads don't wait for each other.
 pub(super) struct Sessions {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Place; SHARDS],
     stored: AtomicUsize,
     revisions: AtomicU64,
     index: Index,
@@ -46,7 +51,7 @@ pub(super) struct Sessions {
 impl Default for Sessions {
     fn default() -> Self {
         Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
+            shards: std::array::from_fn(|_| Place::default()),
             stored: AtomicUsize::new(0),
             revisions: AtomicU64::new(0),
             index: Index::default(),
@@ -288,7 +293,7 @@ fn sweep_repeatedly(sessions: &Weak<Sessions>, stopped: &Receiver<()>, interval:
 }
 
 /// A panic in another thread leaves a shard whole: every change of it is one step.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock(Place(shard): &Place) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
