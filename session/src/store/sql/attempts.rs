@@ -8,7 +8,7 @@ use super::driver::Driver;
 
 /// How often a transaction that the server gave up is tried again, and how often a connection may be lost.
 const TRANSIENT: u32 = 10;
-const LOST: u32 = 2;
+const LOST: u32 = 3;
 
 /// The tries of one operation.
 pub(super) struct Attempts {
@@ -39,6 +39,10 @@ impl Attempts {
             }
             _ if is_lost(&error) && self.lost < LOST => {
                 self.lost += 1;
+                // The first time at once; then whoever ends connections is perhaps not done with the others.
+                if self.lost > 1 {
+                    tokio::time::sleep(Duration::from_millis(5 << self.lost)).await;
+                }
                 Ok(())
             }
             _ => Err(error),
