@@ -11,7 +11,7 @@ use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
 use crate::lifecycle::Rules;
 use crate::options::{CookieSource, Ids, Options};
-use crate::record::{Absent, IndexKey, Meta, Record, Revision};
+use crate::record::{Absent, IndexKey, Meta, Record, Revision, UsualCookie};
 use crate::secret::{IdSigner, Keyring};
 use crate::store::{Created, Cursor, Loaded, Page, Renamed, Store, StoreFuture, Updated};
 use crate::timestamp::Timestamp;
@@ -38,6 +38,8 @@ pub(crate) struct LayerContext {
     pub(crate) turns: Turns,
     /// The defaults of express-session: what attributes are that an express record doesn't have.
     express_cookie: Arc<CookieOptions>,
+    /// What most records say of their cookie, if one is configured for all requests.
+    usual_cookie: Option<UsualCookie>,
 }
 
 /// What a request says about its session.
@@ -63,14 +65,17 @@ impl LayerContext {
         };
         let signer = IdSigner::new(keyring, &options.signature, purpose);
         let (shares_records, express_cookie) = (store.shares_records(), Arc::new(CookieOptions::express()));
-        let (cookie, removals) = match &options.cookie {
+        let (cookie, removals, usual_cookie) = match &options.cookie {
             CookieSource::Fixed(cookie) => {
                 let removal = |secure| response::remove(&options.name, &cookie.resolved(secure));
-                (Arc::clone(cookie), Some((Arc::clone(cookie), [false, true].map(removal))))
+                let removals = (Arc::clone(cookie), [false, true].map(removal));
+                let absent = if options.policy.rules == Rules::Safe { cookie } else { &express_cookie };
+                (Arc::clone(cookie), Some(removals), UsualCookie::new(cookie, absent))
             }
-            CookieSource::PerRequest(_) => (Arc::default(), None),
+            CookieSource::PerRequest(_) => (Arc::default(), None, None),
         };
-        Self { options, signer, store, cookie, removals, shares_records, turns: Turns::default(), express_cookie }
+        let turns = Turns::default();
+        Self { options, signer, store, cookie, removals, shares_records, turns, express_cookie, usual_cookie }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -167,7 +172,8 @@ impl LayerContext {
             Rules::Safe => self.cookie(request),
             Rules::Express => &self.express_cookie,
         };
-        Absent { attributes, cookie_too: !self.options.transport.is_cookie() }
+        let cookie_too = !self.options.transport.is_cookie();
+        Absent { attributes, cookie_too, usual: self.usual_cookie.as_ref() }
     }
 
     /// Until when a session may live that began as `meta` says; none if there is no absolute timeout.

@@ -7,7 +7,7 @@ use crate::context::{LayerContext, RequestFacts};
 use crate::data::{Changes, SessionData, Special, index_of, texts};
 use crate::error::SessionError;
 use crate::field::FieldSet;
-use crate::record::{self, Decoded, FieldTexts, Record};
+use crate::record::{self, Decoded, FieldTexts, Frame, Record};
 
 /// The record of a new session. `changes` are those since it began.
 pub(super) fn created<T: SessionData>(
@@ -27,7 +27,8 @@ pub(super) fn created<T: SessionData>(
     if is_shared::<T>(layer) {
         decoded.size = decoded.frame().size_at_most() + texts.size_at_most(T::FIELDS);
     } else {
-        let json = record::write(T::FIELDS, texts, &decoded.frame()).map_err(encode_error::<T>)?;
+        let frame = Frame { absent: layer.absent(request), ..decoded.frame() };
+        let json = record::write(T::FIELDS, texts, &frame).map_err(encode_error::<T>)?;
         decoded.set_json(json);
     }
     finished(layer, content)
@@ -48,7 +49,8 @@ pub(super) fn replaced<T: SessionData>(
             decoded.set_older_text(text.clone(), changed_before.union(changed));
         }
     } else {
-        let json = record::splice(old.json(), T::FIELDS, changed, texts, &decoded.frame());
+        let frame = Frame { absent: layer.absent(request), ..decoded.frame() };
+        let json = record::splice(old.json(), T::FIELDS, changed, texts, &frame);
         decoded.set_json(json.map_err(encode_error::<T>)?);
     }
     finished(layer, content)

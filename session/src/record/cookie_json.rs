@@ -1,5 +1,7 @@
 //! The `cookie` part of a record, in express-session's words and order.
 
+mod usual;
+
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer};
@@ -10,6 +12,11 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cookie::{CookieOptions, Priority, SameSite, Secure, SessionCookie};
 use crate::timestamp::Timestamp;
+
+pub(crate) use usual::UsualCookie;
+
+/// How the part begins, wherever it was written. The session's life follows.
+pub(super) const BEGINNING: &str = r#"{"originalMaxAge":"#;
 
 /// A session's cookie as it is written. `absent` is what a reader takes attributes for that are left out.
 pub(super) struct CookieJson<'a> {
@@ -73,14 +80,24 @@ pub(super) struct StoredCookie {
     priority: Option<Value>,
 }
 
-impl StoredCookie {
-    pub(super) fn original_max_age(&self) -> Option<i64> {
+/// The same, for those who ask for the life alone.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredLife {
+    #[serde(default)]
+    original_max_age: Option<Value>,
+}
+
+impl StoredLife {
+    pub(super) fn max_age(&self) -> Option<i64> {
         number(self.original_max_age.as_ref()?)
     }
+}
 
+impl StoredCookie {
     /// The session's cookie, with `absent` for what the record doesn't say.
     pub(super) fn into_cookie(self, absent: &Arc<CookieOptions>) -> SessionCookie {
-        let original_max_age = self.original_max_age();
+        let original_max_age = self.original_max_age.as_ref().and_then(number);
         let expires = self.expires.as_ref().and_then(moment);
         SessionCookie::stored(self.attributes(absent), original_max_age, expires)
     }
@@ -130,12 +147,14 @@ fn number(value: &Value) -> Option<i64> {
 /// A date as ISO 8601 text or in milliseconds; anything else is none.
 fn moment(value: &Value) -> Option<Timestamp> {
     match value {
-        Value::String(text) => {
-            let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-            i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Timestamp::from_millis)
-        }
+        Value::String(text) => from_iso8601(text),
         value => number(value).map(Timestamp::from_millis),
     }
+}
+
+fn from_iso8601(text: &str) -> Option<Timestamp> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Timestamp::from_millis)
 }
 
 /// As JavaScript's `toISOString` writes it; moments that it can't write are moved to the nearest it can.

@@ -70,8 +70,8 @@ impl<T> Decoded<T> {
     /// What stands in the record beside the fields.
     pub(crate) fn frame(&self) -> Frame<'_> {
         let absent = match self.rare.get().and_then(|rare| rare.absent.as_ref()) {
-            Some((attributes, cookie_too)) => Absent { attributes, cookie_too: *cookie_too },
-            None => Absent { attributes: self.cookie.attributes(), cookie_too: false },
+            Some((attributes, cookie_too)) => Absent { attributes, cookie_too: *cookie_too, usual: None },
+            None => Absent { attributes: self.cookie.attributes(), cookie_too: false, usual: None },
         };
         Frame { cookie: &self.cookie, absent, meta: self.meta }
     }

@@ -29,6 +29,7 @@ use crate::timestamp::Timestamp;
 
 pub use index::IndexKey;
 
+pub(crate) use cookie_json::UsualCookie;
 pub(crate) use decoded::Decoded;
 pub(crate) use fields::FieldTexts;
 pub(crate) use read::read;
@@ -205,6 +206,8 @@ pub(crate) struct Absent<'a> {
     pub(crate) attributes: &'a Arc<CookieOptions>,
     /// Whether the `cookie` part itself may be left out, as in token sessions, which have no cookie.
     pub(crate) cookie_too: bool,
+    /// The `cookie` part of most records, if one is to be expected.
+    pub(crate) usual: Option<&'a UsualCookie>,
 }
 
 /// What a session leaves behind under the id that it had, for requests that are under way.

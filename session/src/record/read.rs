@@ -8,8 +8,9 @@ use serde_json::Error;
 use serde_json::de::SliceRead;
 use serde_json::value::RawValue;
 
-use super::cookie_json::StoredCookie;
+use super::cookie_json::{BEGINNING, StoredCookie, StoredLife};
 use super::{Absent, COOKIE_KEY, Decoded, META_KEY, Meta, Moved};
+use crate::cookie::SessionCookie;
 use crate::field::{Field, FieldSet};
 
 type JsonDeserializer<'de> = serde_json::Deserializer<SliceRead<'de>>;
@@ -31,25 +32,37 @@ pub(crate) fn read<T>(
     let value =
         deserialize(stored_version, FieldDeserializer { json: &mut deserializer, reserved: &mut reserved, aliases })?;
     deserializer.end()?;
-    let cookie = match reserved.cookie {
-        None if absent.cookie_too => StoredCookie::default(),
-        cookie => cookie.ok_or_else(|| Error::missing_field(COOKIE_KEY))?,
-    };
+    let cookie = cookie(reserved.cookie.map(RawValue::get), absent)?;
     let StoredMeta { meta, moved } = reserved.meta.unwrap_or_default();
     let meta = if is_outdated { meta.with_version(version) } else { meta };
-    Ok(Decoded::new(value, cookie.into_cookie(absent.attributes), meta).read(is_outdated, moved))
+    Ok(Decoded::new(value, cookie, meta).read(is_outdated, moved))
+}
+
+fn cookie(json: Option<&str>, absent: Absent<'_>) -> Result<SessionCookie, Error> {
+    if let Some(cookie) = json.zip(absent.usual).and_then(|(json, usual)| usual.read(json)) {
+        return Ok(cookie);
+    }
+    let cookie = match json {
+        None if absent.cookie_too => StoredCookie::default(),
+        json => serde_json::from_str(json.ok_or_else(|| Error::missing_field(COOKIE_KEY))?)?,
+    };
+    Ok(cookie.into_cookie(absent.attributes))
 }
 
 /// The `originalMaxAge` of a record's cookie, in milliseconds. What stands behind the cookie isn't looked at; it comes
 /// first in nearly all records.
 pub(super) fn max_age(json: &[u8]) -> Option<i64> {
+    let beginning = json.strip_prefix(br#"{"cookie":"#).and_then(|cookie| cookie.strip_prefix(BEGINNING.as_bytes()));
+    if beginning.is_some_and(|life| life.starts_with(b"null,")) {
+        return None;
+    }
     let mut cookie = None;
     // An error, in general: the text goes on where nobody reads.
     let _ = serde_json::Deserializer::from_slice(json).deserialize_map(CookieVisitor(&mut cookie));
-    cookie?.original_max_age()
+    cookie?.max_age()
 }
 
-struct CookieVisitor<'a>(&'a mut Option<StoredCookie>);
+struct CookieVisitor<'a>(&'a mut Option<StoredLife>);
 
 impl<'de> Visitor<'de> for CookieVisitor<'_> {
     type Value = ();
@@ -81,8 +94,8 @@ fn meta(json: &[u8]) -> Result<Meta, Error> {
 }
 
 #[derive(Default)]
-struct Reserved {
-    cookie: Option<StoredCookie>,
+struct Reserved<'de> {
+    cookie: Option<&'de RawValue>,
     meta: Option<StoredMeta>,
 }
 
@@ -97,7 +110,7 @@ struct StoredMeta {
 /// A record's fields, without the reserved keys.
 pub(crate) struct FieldDeserializer<'a, 'de> {
     json: &'a mut JsonDeserializer<'de>,
-    reserved: &'a mut Reserved,
+    reserved: &'a mut Reserved<'de>,
     aliases: Aliases,
 }
 
@@ -114,13 +127,13 @@ impl<'de> Deserializer<'de> for FieldDeserializer<'_, 'de> {
     }
 }
 
-struct FieldVisitor<'a, V> {
+struct FieldVisitor<'a, 'de, V> {
     visitor: V,
-    reserved: &'a mut Reserved,
+    reserved: &'a mut Reserved<'de>,
     aliases: Aliases,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for FieldVisitor<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for FieldVisitor<'_, 'de, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -132,9 +145,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for FieldVisitor<'_, V> {
     }
 }
 
-struct Fields<'a, A> {
+struct Fields<'a, 'de, A> {
     map: A,
-    reserved: &'a mut Reserved,
+    reserved: &'a mut Reserved<'de>,
     aliases: Aliases,
 }
 
@@ -171,7 +184,7 @@ impl Aliases {
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, 'de, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {

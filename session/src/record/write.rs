@@ -22,7 +22,9 @@ impl Frame<'_> {
         if self.absent.cookie_too && self.cookie.original_max_age_millis().is_none() {
             return Ok(None);
         }
-        serde_json::to_vec(&CookieJson { cookie: self.cookie, absent: self.absent.attributes }).map(Some)
+        let usual = self.absent.usual.and_then(|usual| usual.write(self.cookie));
+        let unusual = || serde_json::to_vec(&CookieJson { cookie: self.cookie, absent: self.absent.attributes });
+        usual.unwrap_or_else(unusual).map(Some)
     }
 
     /// How long it is in a record, or longer.

@@ -1,0 +1,67 @@
+//! The `cookie` part that nearly all records of a layer have.
+
+use std::sync::Arc;
+
+use serde_json::Error;
+
+use super::{BEGINNING, CookieJson, StoredCookie, from_iso8601, to_iso8601};
+use crate::cookie::{CookieOptions, SessionCookie};
+use crate::timestamp::Timestamp;
+
+const EXPIRES: &str = r#""expires":"#;
+const NULL: &str = "null";
+
+/// The `cookie` part of the sessions that have the configured cookie. All of it but the life and the expiry is known
+/// beforehand, so that it is compared and copied, which costs a tenth of parsing and serializing it.
+pub(crate) struct UsualCookie {
+    /// What is read from it.
+    attributes: Arc<CookieOptions>,
+    /// What stands between the life and the expiry.
+    middle: String,
+    /// What stands after the expiry.
+    end: String,
+}
+
+impl UsualCookie {
+    /// The one of these attributes, for readers that take `absent` for what is left out.
+    pub(crate) fn new(attributes: &Arc<CookieOptions>, absent: &Arc<CookieOptions>) -> Option<Self> {
+        let cookie = SessionCookie::stored(Arc::clone(attributes), None, None);
+        let json = serde_json::to_string(&CookieJson { cookie: &cookie, absent }).ok()?;
+        let attributes = serde_json::from_str::<StoredCookie>(&json).ok()?.attributes(absent);
+        let rest = json.strip_prefix(BEGINNING)?.strip_prefix(NULL)?;
+        let (middle, end) = rest.split_at(rest.find(EXPIRES)? + EXPIRES.len());
+        Some(Self { attributes, middle: middle.to_owned(), end: end.strip_prefix(NULL)?.to_owned() })
+    }
+
+    /// The cookie that is stored with this text; none if the text is another one.
+    pub(in crate::record) fn read(&self, json: &str) -> Option<SessionCookie> {
+        let rest = json.strip_prefix(BEGINNING)?.strip_suffix(&*self.end)?;
+        let (life, rest) = rest.split_at(rest.find(',')?);
+        let (life, expires) = (life_of(life)?, expiry_of(rest.strip_prefix(&*self.middle)?)?);
+        Some(SessionCookie::stored(Arc::clone(&self.attributes), life, expires))
+    }
+
+    /// The text of a session's cookie; none if that has other attributes.
+    pub(in crate::record) fn write(&self, cookie: &SessionCookie) -> Option<Result<Vec<u8>, Error>> {
+        let attributes = cookie.attributes();
+        if !Arc::ptr_eq(attributes, &self.attributes) && *attributes != self.attributes {
+            return None;
+        }
+        const DATES: usize = 48;
+        let mut json = Vec::with_capacity(BEGINNING.len() + self.middle.len() + self.end.len() + DATES);
+        json.extend_from_slice(BEGINNING.as_bytes());
+        let life = serde_json::to_writer(&mut json, &cookie.original_max_age_millis());
+        json.extend_from_slice(self.middle.as_bytes());
+        let expires = serde_json::to_writer(&mut json, &cookie.expires_at().map(to_iso8601));
+        json.extend_from_slice(self.end.as_bytes());
+        Some(life.and(expires).map(|()| json))
+    }
+}
+
+fn life_of(json: &str) -> Option<Option<i64>> {
+    if json == NULL { Some(None) } else { json.parse().ok().map(Some) }
+}
+
+fn expiry_of(json: &str) -> Option<Option<Timestamp>> {
+    if json == NULL { Some(None) } else { from_iso8601(json.strip_prefix('"')?.strip_suffix('"')?).map(Some) }
+}
