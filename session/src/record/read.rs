@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde_json::Error;
-use serde_json::de::SliceRead;
+use serde_json::de::StrRead;
 use serde_json::value::RawValue;
 
 use super::cookie_json::{BEGINNING, StoredCookie, StoredLife};
@@ -13,7 +13,7 @@ use super::{Absent, COOKIE_KEY, Decoded, META_KEY, Meta, Moved};
 use crate::cookie::SessionCookie;
 use crate::field::{Field, FieldSet};
 
-type JsonDeserializer<'de> = serde_json::Deserializer<SliceRead<'de>>;
+type JsonDeserializer<'de> = serde_json::Deserializer<StrRead<'de>>;
 
 /// Reads a record of a session type of this version; `deserialize` makes it from the fields of an older version, or its
 /// own.
@@ -23,12 +23,14 @@ pub(crate) fn read<T>(
     (version, fields): (u32, &'static [Field]),
     deserialize: impl FnOnce(u32, FieldDeserializer<'_, '_>) -> Result<T, Error>,
 ) -> Result<Decoded<T>, Error> {
+    // Checked as a whole, which is quicker than text by text.
+    let json = str::from_utf8(json).map_err(Error::custom)?;
     // Which version it is stands at the end, so a type that has older ones looks there first.
     let stored_version = if version == 1 { 1 } else { meta(json)?.version() };
     let is_outdated = stored_version < version;
     let mut reserved = Reserved::default();
     let aliases = if is_outdated { Aliases::default() } else { Aliases::of(fields, json)? };
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     let value =
         deserialize(stored_version, FieldDeserializer { json: &mut deserializer, reserved: &mut reserved, aliases })?;
     deserializer.end()?;
@@ -84,13 +86,13 @@ impl<'de> Visitor<'de> for CookieVisitor<'_> {
 }
 
 /// What stands beside the cookie and the fields.
-fn meta(json: &[u8]) -> Result<Meta, Error> {
+fn meta(json: &str) -> Result<Meta, Error> {
     #[derive(serde::Deserialize)]
     struct Outline {
         #[serde(default, rename = "$session")]
         meta: StoredMeta,
     }
-    serde_json::from_slice(json).map(|Outline { meta }| meta.meta)
+    serde_json::from_str(json).map(|Outline { meta }| meta.meta)
 }
 
 #[derive(Default)]
@@ -161,11 +163,11 @@ struct Aliases {
 
 impl Aliases {
     /// Looks for fields under their own names, if the type has aliases at all.
-    fn of(fields: &'static [Field], json: &[u8]) -> Result<Self, Error> {
+    fn of(fields: &'static [Field], json: &str) -> Result<Self, Error> {
         if fields.iter().all(|field| field.aliases.is_empty()) {
             return Ok(Self::default());
         }
-        let keys: HashMap<Key<'_>, IgnoredAny> = serde_json::from_slice(json)?;
+        let keys: HashMap<Key<'_>, IgnoredAny> = serde_json::from_str(json)?;
         let is_named = |field: &Field| keys.contains_key(&Key(Cow::Borrowed(field.name)));
         let named = fields.iter().enumerate().filter(|(_, field)| is_named(field));
         Ok(Self { fields, come: named.map(|(index, _)| index).collect() })
