@@ -81,8 +81,10 @@ const CHANGES: [(Operation, Option<&str>); 3] =
 async fn change(scene: &Scene, store: &impl Store, operation: Operation) {
     let (id, other) = (&scene.id, SessionId::new("b").unwrap());
     match operation {
-        Operation::Update => drop(store.update(id, scene.revision, record("new"), after(HOUR)).await.unwrap()),
-        Operation::Rename => drop(store.rename(id, scene.revision, &other, record("new"), after(HOUR)).await.unwrap()),
+        Operation::Update => drop(store.update(id, scene.revision.clone(), record("new"), after(HOUR)).await.unwrap()),
+        Operation::Rename => {
+            drop(store.rename(id, scene.revision.clone(), &other, record("new"), after(HOUR)).await.unwrap())
+        }
         _ => store.destroy(id).await.unwrap(),
     }
 }

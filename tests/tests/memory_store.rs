@@ -59,7 +59,8 @@ async fn create_takes_the_id_of_an_expired_session() {
 async fn update_replaces_what_was_loaded_and_reports_what_was_not() {
     let store = MemoryStore::new();
     let first = created(&store, &id("a"), "one", in_an_hour()).await;
-    let Updated::Replaced(second) = store.update(&id("a"), first, record("two"), in_an_hour()).await.unwrap() else {
+    let Updated::Replaced(second) = store.update(&id("a"), first.clone(), record("two"), in_an_hour()).await.unwrap()
+    else {
         unreachable!("the revision is the current one")
     };
     assert_ne!(first, second);
@@ -80,7 +81,10 @@ async fn nothing_brings_back_a_session_that_was_destroyed_or_has_expired() {
     store.destroy(&id("destroyed")).await.unwrap();
     let expired = created(&store, &id("expired"), "x", past()).await;
     for (gone, revision) in [(id("destroyed"), destroyed), (id("expired"), expired)] {
-        assert!(matches!(store.update(&gone, revision, record("y"), in_an_hour()).await.unwrap(), Updated::Gone));
+        assert!(matches!(
+            store.update(&gone, revision.clone(), record("y"), in_an_hour()).await.unwrap(),
+            Updated::Gone
+        ));
         assert!(!store.touch(&gone, in_an_hour()).await.unwrap());
         let renamed = store.rename(&gone, revision, &id("new"), record("y"), in_an_hour()).await.unwrap();
         assert!(matches!(renamed, Renamed::Gone));
@@ -116,9 +120,9 @@ async fn rename_leaves_everything_as_it_was_if_the_id_is_taken_or_the_revision_i
     let store = MemoryStore::new();
     let revision = created(&store, &id("a"), "a", in_an_hour()).await;
     created(&store, &id("b"), "b", in_an_hour()).await;
-    let renamed = store.rename(&id("a"), revision, &id("b"), record("c"), in_an_hour()).await.unwrap();
+    let renamed = store.rename(&id("a"), revision.clone(), &id("b"), record("c"), in_an_hour()).await.unwrap();
     assert!(matches!(renamed, Renamed::Taken));
-    store.update(&id("a"), revision, record("a2"), in_an_hour()).await.unwrap();
+    store.update(&id("a"), revision.clone(), record("a2"), in_an_hour()).await.unwrap();
     let renamed = store.rename(&id("a"), revision, &id("c"), record("c"), in_an_hour()).await.unwrap();
     assert!(matches!(renamed, Renamed::Conflict(_)));
     let stored = [json(&store, &id("a")).await, json(&store, &id("b")).await, json(&store, &id("c")).await];
@@ -237,7 +241,7 @@ async fn of_parallel_updates_of_one_revision_one_wins() {
     let store = MemoryStore::new();
     let revision = created(&store, &id("a"), "0", in_an_hour()).await;
     let updates = (0..64).map(|number| {
-        let store = store.clone();
+        let (store, revision) = (store.clone(), revision.clone());
         tokio::spawn(async move { store.update(&id("a"), revision, record(&number.to_string()), in_an_hour()).await })
     });
     let mut replaced = 0;
@@ -253,7 +257,7 @@ async fn of_parallel_renamings_of_one_session_one_wins_and_one_session_is_left()
         let store = MemoryStore::new();
         let revision = created(&store, &id("a"), "0", in_an_hour()).await;
         let renamings = (0..8).map(|number| {
-            let store = store.clone();
+            let (store, revision) = (store.clone(), revision.clone());
             let new = id(&format!("new-{number}"));
             tokio::spawn(async move { store.rename(&id("a"), revision, &new, record("x"), in_an_hour()).await })
         });

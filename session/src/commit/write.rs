@@ -90,7 +90,7 @@ impl<T: SessionData> Writing<'_, T> {
             for _ in 0..MERGE_TRIES {
                 match self.attempt(&mut draft, status).await {
                     Ok(Some(written)) => {
-                        turn.stored(written.stored.record.clone(), written.stored.revision);
+                        turn.stored(written.stored.record.clone(), written.stored.revision.clone());
                         return Ok(written);
                     }
                     Ok(None) => {}
@@ -110,7 +110,7 @@ impl<T: SessionData> Writing<'_, T> {
     async fn attempt(&self, draft: &mut Draft<T>, status: &mut Status) -> Result<Option<Written<T>>, SessionError> {
         let record = self.record(draft, status)?;
         let ids = (status.id(self.layer)?, draft.next.as_deref());
-        match self.put(ids, draft.stored.revision, record.clone(), &draft.content).await? {
+        match self.put(ids, draft.stored.revision.clone(), record.clone(), &draft.content).await? {
             Put::Stored(revision) => {
                 draft.next.take().into_iter().for_each(|id| status.set_id(*id));
                 Ok(Some(Written { content: Arc::clone(&draft.content), stored: Stored { record, revision } }))

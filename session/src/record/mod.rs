@@ -12,6 +12,7 @@ mod decoded;
 mod fields;
 mod index;
 mod read;
+mod revision;
 mod write;
 
 use std::any::Any;
@@ -28,6 +29,7 @@ use crate::field::FieldSet;
 use crate::timestamp::Timestamp;
 
 pub use index::IndexKey;
+pub use revision::Revision;
 
 pub(crate) use cookie_json::UsualCookie;
 pub(crate) use decoded::Decoded;
@@ -160,42 +162,6 @@ impl Form for Text {
 
     fn known_text(&self) -> Option<(&Bytes, FieldSet)> {
         Some((&self.json, FieldSet::EMPTY))
-    }
-}
-
-/// Which state of a record a store handed out: made by the store, and compared by it when the record is updated.
-///
-/// A counter, or a digest of the record; at most 32 bytes.
-///
-/// ```
-/// use session::store::Revision;
-///
-/// assert_eq!(Revision::from(7), Revision::from(7));
-/// assert_ne!(Revision::from(7), Revision::from([7; 32]));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Revision([u8; 32]);
-
-impl Revision {
-    /// The revision's bytes; those of a counter come first, in little-endian order.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl From<u64> for Revision {
-    fn from(counter: u64) -> Self {
-        let mut bytes = [0; 32];
-        let (start, _) = bytes.split_at_mut(8);
-        start.copy_from_slice(&counter.to_le_bytes());
-        Self(bytes)
-    }
-}
-
-impl From<[u8; 32]> for Revision {
-    fn from(digest: [u8; 32]) -> Self {
-        Self(digest)
     }
 }
 

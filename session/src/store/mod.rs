@@ -138,7 +138,7 @@ pub struct Loaded {
 }
 
 /// What became of [`Store::create`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
     /// The record is stored, with this revision.
     Stored(Revision),

@@ -44,7 +44,7 @@ pub(crate) fn commands_are_as_few_as_promised() {
         costs!(store.load(&id("missing"), Some(renewal(DAY))), "getex": 1);
         // One command, and those that its script calls.
         costs!(store.load(&id("a"), None), "evalsha": 1, "get": 1, "pttl": 1);
-        costs!(store.update(&id("a"), found.revision, views(2), after(HOUR)), "evalsha": 1, "get": 1, "set": 1);
+        costs!(store.update(&id("a"), found.revision.clone(), views(2), after(HOUR)), "evalsha": 1, "get": 1, "set": 1);
         let updated =
             costs!(store.update(&id("a"), found.revision, views(3), after(HOUR)), "evalsha": 1, "get": 1, "pttl": 1);
         let Updated::Conflict(theirs) = updated else { panic!("it was changed: {updated:?}") };

@@ -30,7 +30,7 @@ pub(crate) async fn life_of_a_session(store: &impl Store) {
     assert!(loaded(store, "a").await.is_none());
     assert!(!store.touch(&id("a"), after(HOUR)).await.unwrap());
     let made_up = Revision::from([7; 32]);
-    assert!(matches!(store.update(&id("a"), made_up, views(1), after(HOUR)).await.unwrap(), Updated::Gone));
+    assert!(matches!(store.update(&id("a"), made_up.clone(), views(1), after(HOUR)).await.unwrap(), Updated::Gone));
     assert!(matches!(store.rename(&id("a"), made_up, &id("b"), views(1), after(HOUR)).await.unwrap(), Renamed::Gone));
     store.destroy(&id("a")).await.unwrap();
     assert!(loaded(store, "a").await.is_none() && loaded(store, "b").await.is_none());
@@ -40,17 +40,17 @@ pub(crate) async fn life_of_a_session(store: &impl Store) {
     assert_eq!(store.create(&id("a"), views(1), after(HOUR)).await.unwrap(), Created::Taken, "not even the same again");
     assert_eq!(store.create(&id("a"), views(9), past()).await.unwrap(), Created::Taken);
     let found = loaded(store, "a").await.unwrap();
-    assert_eq!((views_of(&found), found.revision), (1, first));
+    assert_eq!((views_of(&found), found.revision), (1, first.clone()));
 
-    let Updated::Replaced(second) = store.update(&id("a"), first, views(2), after(HOUR)).await.unwrap() else {
+    let Updated::Replaced(second) = store.update(&id("a"), first.clone(), views(2), after(HOUR)).await.unwrap() else {
         panic!("nobody else changed it")
     };
-    let Updated::Conflict(theirs) = store.update(&id("a"), first, views(3), after(HOUR)).await.unwrap() else {
+    let Updated::Conflict(theirs) = store.update(&id("a"), first.clone(), views(3), after(HOUR)).await.unwrap() else {
         panic!("it was changed")
     };
-    assert_eq!((views_of(&theirs), theirs.revision), (2, second));
+    assert_eq!((views_of(&theirs), theirs.revision), (2, second.clone()));
     assert!(close_to(theirs.expires.as_millis(), after(HOUR).as_millis()));
-    let Updated::Conflict(_) = store.update(&id("a"), first, views(2), after(HOUR)).await.unwrap() else {
+    let Updated::Conflict(_) = store.update(&id("a"), first.clone(), views(2), after(HOUR)).await.unwrap() else {
         panic!("it was changed, to what it would be changed to now")
     };
 
@@ -58,12 +58,12 @@ pub(crate) async fn life_of_a_session(store: &impl Store) {
     let rename = async |from: &str, expected, to: &str, to_views| {
         store.rename(&id(from), expected, &id(to), views(to_views), after(HOUR)).await.unwrap()
     };
-    assert!(matches!(rename("a", second, "taken", 8).await, Renamed::Taken));
+    assert!(matches!(rename("a", second.clone(), "taken", 8).await, Renamed::Taken));
     assert!(matches!(rename("a", first, "b", 8).await, Renamed::Conflict(theirs) if views_of(&theirs) == 2));
     assert!(loaded(store, "b").await.is_none(), "nothing is left of a try");
-    let Renamed::Stored(third) = rename("a", second, "b", 3).await else { panic!("it is as it was loaded") };
+    let Renamed::Stored(third) = rename("a", second.clone(), "b", 3).await else { panic!("it is as it was loaded") };
     assert!(loaded(store, "a").await.is_none());
-    assert_eq!(loaded(store, "b").await.map(|found| (views_of(&found), found.revision)), Some((3, third)));
+    assert_eq!(loaded(store, "b").await.map(|found| (views_of(&found), found.revision)), Some((3, third.clone())));
     assert!(matches!(rename("a", second, "c", 4).await, Renamed::Gone));
     assert!(loaded(store, "c").await.is_none());
 
@@ -223,7 +223,7 @@ pub(crate) fn a_value_of_another_type_is_an_error() {
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("WRONGTYPE") && !source.contains(&scene.prefix), "{source}");
         store.load(&id("a"), None).await.unwrap_err();
-        store.update(&id("a"), revision, views(1), after(HOUR)).await.unwrap_err();
+        store.update(&id("a"), revision.clone(), views(1), after(HOUR)).await.unwrap_err();
         store.rename(&id("a"), revision, &id("b"), views(1), after(HOUR)).await.unwrap_err();
         assert_eq!(store.create(&id("a"), views(1), after(HOUR)).await.unwrap(), Created::Taken);
         assert!(loaded(&store, "b").await.is_none());
@@ -262,7 +262,8 @@ pub(crate) fn dropped_operations_leave_the_connection_usable() {
                     micros = (micros + 7) % 600;
                     let wait = Duration::from_micros(micros);
                     let _ = tokio::time::timeout(wait, store.load(&id("a"), Some(renewal(HOUR)))).await;
-                    let _ = tokio::time::timeout(wait, store.update(&id("b"), revision, views(7), after(HOUR))).await;
+                    let (other, revision) = (id("b"), revision.clone());
+                    let _ = tokio::time::timeout(wait, store.update(&other, revision, views(7), after(HOUR))).await;
                     let _ = tokio::time::timeout(wait, store.all(None, 10)).await;
                 }
             }

@@ -78,7 +78,7 @@ pub(crate) fn what_node_writes_is_a_conflict() {
         let store = scene.store.clone();
         let revision = created(&store, "a", views(1)).await;
         scene.node_writes("a", str::from_utf8(views(5).json()).unwrap()).await;
-        let updated = store.update(&id("a"), revision, views(2), after(HOUR)).await.unwrap();
+        let updated = store.update(&id("a"), revision.clone(), views(2), after(HOUR)).await.unwrap();
         let Updated::Conflict(theirs) = updated else { panic!("Node wrote: {updated:?}") };
         assert_eq!(views_of(&theirs), 5);
         assert!(close_to(theirs.expires.as_millis(), after(DAY).as_millis()));
@@ -88,7 +88,10 @@ pub(crate) fn what_node_writes_is_a_conflict() {
 
         // One that Node removed is gone, and one that it emptied is none.
         let _: i64 = cmd("DEL").arg(scene.key("a")).query_async(&mut scene.raw).await.unwrap();
-        assert!(matches!(store.update(&id("a"), revision, views(2), after(HOUR)).await.unwrap(), Updated::Gone));
+        assert!(matches!(
+            store.update(&id("a"), revision.clone(), views(2), after(HOUR)).await.unwrap(),
+            Updated::Gone
+        ));
         scene.node_writes("a", "null").await;
         assert!(matches!(store.update(&id("a"), revision, views(2), after(HOUR)).await.unwrap(), Updated::Gone));
     });

@@ -63,7 +63,7 @@ pub(crate) fn a_server_that_comes_back_is_used_again() {
             let took = recovered(&store).await;
             assert!(took < Duration::from_secs(3), "it took {took:?}");
             let found = loaded(&store, "a").await.unwrap();
-            assert_eq!((views_of(&found), found.revision), (1, revision));
+            assert_eq!((views_of(&found), found.revision), (1, revision.clone()));
         }
         // A restart between two commands goes unnoticed.
         server.kill();
@@ -119,8 +119,8 @@ pub(crate) fn a_full_server_refuses_new_sessions_and_shows_old_ones() {
         let mut raw = raw(&server.url()).await;
         cmd("CONFIG").arg("SET").arg("maxmemory").arg("1").exec_async(&mut raw).await.unwrap();
         store.create(&id("b"), views(1), after(HOUR)).await.unwrap_err();
-        store.update(&id("a"), revision, views(2), after(HOUR)).await.unwrap_err();
-        store.rename(&id("a"), revision, &id("b"), views(2), after(HOUR)).await.unwrap_err();
+        store.update(&id("a"), revision.clone(), views(2), after(HOUR)).await.unwrap_err();
+        store.rename(&id("a"), revision.clone(), &id("b"), views(2), after(HOUR)).await.unwrap_err();
         let found = store.load(&id("a"), Some(renewal(HOUR))).await.unwrap().unwrap();
         assert_eq!((views_of(&found), found.revision), (1, revision));
         assert!(store.touch(&id("a"), after(HOUR)).await.unwrap());

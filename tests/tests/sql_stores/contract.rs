@@ -61,19 +61,21 @@ async fn single_operations(store: &dyn Store) {
     let soon = ahead(60_000);
     let first = create(store, "a", record(r#"{"n":1}"#), soon).await;
     let loaded = load(store, "a").await.unwrap();
-    assert_eq!((text(&loaded), loaded.revision, loaded.expires), (r#"{"n":1}"#, first, soon));
+    assert_eq!((text(&loaded), loaded.revision.clone(), loaded.expires), (r#"{"n":1}"#, first.clone(), soon));
     assert_eq!(store.create(&id("a"), record("{}"), soon).await.unwrap(), Created::Taken);
     assert_eq!(load(store, "a").await.unwrap().revision, first);
 
     let later = ahead(120_000);
-    let Updated::Replaced(second) = store.update(&id("a"), first, record(r#"{"n":2}"#), later).await.unwrap() else {
+    let Updated::Replaced(second) = store.update(&id("a"), first.clone(), record(r#"{"n":2}"#), later).await.unwrap()
+    else {
         panic!("not replaced");
     };
     assert_ne!(first, second);
-    let Updated::Conflict(theirs) = store.update(&id("a"), first, record(r#"{"n":3}"#), later).await.unwrap() else {
+    let Updated::Conflict(theirs) = store.update(&id("a"), first.clone(), record(r#"{"n":3}"#), later).await.unwrap()
+    else {
         panic!("no conflict");
     };
-    assert_eq!((text(&theirs), theirs.revision, theirs.expires), (r#"{"n":2}"#, second, later));
+    assert_eq!((text(&theirs), theirs.revision.clone(), theirs.expires), (r#"{"n":2}"#, second.clone(), later));
     // The same text, and nothing changed, is a replacement too.
     let Updated::Replaced(second) = store.update(&id("a"), second, record(r#"{"n":2}"#), later).await.unwrap() else {
         panic!("not replaced");
@@ -88,15 +90,15 @@ async fn single_operations(store: &dyn Store) {
     let rename = |old: &'static str, expected, new: &'static str| async move {
         store.rename(&id(old), expected, &id(new), record(r#"{"n":4}"#), later).await.unwrap()
     };
-    assert!(matches!(rename("a", second, "taken").await, Renamed::Taken));
-    assert!(matches!(rename("a", second, "a").await, Renamed::Taken));
+    assert!(matches!(rename("a", second.clone(), "taken").await, Renamed::Taken));
+    assert!(matches!(rename("a", second.clone(), "a").await, Renamed::Taken));
     assert!(matches!(rename("a", first, "b").await, Renamed::Conflict(theirs) if theirs.revision == second));
-    assert!(matches!(rename("none", second, "b").await, Renamed::Gone));
+    assert!(matches!(rename("none", second.clone(), "b").await, Renamed::Gone));
     assert!(load(store, "b").await.is_none());
     let Renamed::Stored(third) = rename("a", second, "b").await else { panic!("not renamed") };
     assert!(load(store, "a").await.is_none());
     let loaded = load(store, "b").await.unwrap();
-    assert_eq!((text(&loaded), loaded.revision, loaded.expires), (r#"{"n":4}"#, third, later));
+    assert_eq!((text(&loaded), loaded.revision.clone(), loaded.expires), (r#"{"n":4}"#, third.clone(), later));
 
     store.destroy(&id("b")).await.unwrap();
     store.destroy(&id("b")).await.unwrap();
@@ -114,7 +116,7 @@ async fn expired_is_none(store: &dyn Store) {
     create(store, "new", record("{}"), ahead(60_000)).await;
     assert!(load(store, "old").await.is_none());
     assert!(!store.touch(&id("old"), ahead(60_000)).await.unwrap());
-    let updated = store.update(&id("old"), revision, record("{}"), ahead(60_000)).await.unwrap();
+    let updated = store.update(&id("old"), revision.clone(), record("{}"), ahead(60_000)).await.unwrap();
     assert!(matches!(updated, Updated::Gone));
     let renamed = store.rename(&id("old"), revision, &id("b"), record("{}"), ahead(60_000)).await.unwrap();
     assert!(matches!(renamed, Renamed::Gone));
@@ -222,7 +224,7 @@ async fn index(store: &dyn Store) {
     create(store, "late", indexed(&[1]), ahead(-1)).await;
     assert_eq!(found(1).await, ["a", "b"]);
     assert_eq!(found(2).await, ["a"]);
-    let stale = store.update(&id("b"), revision, indexed(&[7]), soon).await.unwrap();
+    let stale = store.update(&id("b"), revision.clone(), indexed(&[7]), soon).await.unwrap();
     assert!(matches!(stale, Updated::Conflict(_)));
     assert!(found(7).await.is_empty(), "a conflict changes no key");
     let Updated::Replaced(revision) = store.update(&id("a"), revision, indexed(&[2, 3]), soon).await.unwrap() else {
@@ -322,7 +324,7 @@ pub(crate) async fn survives_dropped_futures(kind: Kind) {
             sleep(Duration::from_millis(20)).await;
         }
         let stored = load(&*store, "d").await.unwrap();
-        revision = stored.revision;
+        revision = stored.revision.clone();
         let of_round = store.find(&IndexKey::new("round", stored.record.json()), None, 10).await.unwrap();
         let is_whole = text(&stored) == "0" || of_round.sessions.len() == 1;
         let has_moved = || async { load(&*store, "d").await.unwrap().revision != revision };

@@ -21,7 +21,7 @@ pub(crate) async fn sqlite_survives_a_restart() {
     drop(store);
     let store = database.store().await.shared();
     let loaded = load(&*store, "a").await.unwrap();
-    assert_eq!((text(&loaded), loaded.revision), ("1", revision));
+    assert_eq!((text(&loaded), loaded.revision.clone()), ("1", revision.clone()));
     assert!(matches!(store.update(&id("a"), revision, record("2"), ahead(1)).await.unwrap(), Updated::Replaced(_)));
 }
 

@@ -208,7 +208,10 @@ pub(crate) async fn writes_of_node_are_noticed() {
         }
         loop {
             let number: u32 = text(&stored).parse().unwrap();
-            match store.update(&id("n"), stored.revision, record(&(number + 1).to_string()), ahead(60_000)).await {
+            match store
+                .update(&id("n"), stored.revision.clone(), record(&(number + 1).to_string()), ahead(60_000))
+                .await
+            {
                 Ok(Updated::Replaced(_)) => break mine += 1,
                 Ok(Updated::Conflict(theirs)) => stored = theirs,
                 other => panic!("{other:?}"),

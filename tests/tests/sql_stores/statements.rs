@@ -70,7 +70,7 @@ pub(crate) fn are_as_few_as_promised(kind: Kind) {
         took("touch", 1).await;
         let _ = store.load(&id("a"), Some(renewal)).await.unwrap();
         took("load, renewal due", if kind == Kind::Postgres { 1 } else { 2 }).await;
-        let _ = store.update(&id("a"), revision, record("1"), ahead(600_000)).await.unwrap();
+        let _ = store.update(&id("a"), revision.clone(), record("1"), ahead(600_000)).await.unwrap();
         took("update", 1).await;
         let _ = store.update(&id("a"), revision, record("2"), ahead(600_000)).await.unwrap();
         took("update, conflict", 2).await;

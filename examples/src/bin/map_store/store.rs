@@ -24,7 +24,7 @@ impl MapStore {
 fn put(sessions: &mut Sessions, id: &Id, record: Record, expires: Timestamp) -> Revision {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let revision = Revision::from(LAST.fetch_add(1, Ordering::Relaxed));
-    sessions.insert(id.clone(), Loaded { record, revision, expires });
+    sessions.insert(id.clone(), Loaded { record, revision: revision.clone(), expires });
     revision
 }
 

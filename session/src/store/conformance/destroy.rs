@@ -34,7 +34,7 @@ async fn leaves_other_records_alone(store: Probe) -> Checked {
     store.stored(&one, &record(1), expires).await?;
     let revision = store.stored(&other, &record(2), expires).await?;
     store.destroy(&one).await?;
-    store.holds(&other, &record(2), revision, expires).await
+    store.holds(&other, &record(2), &revision, expires).await
 }
 
 async fn is_followed_by_no_renewal(store: Probe) -> Checked {

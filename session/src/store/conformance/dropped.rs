@@ -56,11 +56,11 @@ async fn create_leaves_a_whole_record_or_none(store: Probe) -> Checked {
         let new = indexed(1, &[&key]);
         cut.off(store.store().create(&id, new.clone(), expires)).await;
         if let Some(loaded) = store.load(&id).await? {
-            same(&loaded, &new, loaded.revision, expires)?;
+            same(&loaded, &new, &loaded.revision, expires)?;
         }
         store.create(&id, &new, expires).await?;
         let loaded = store.living(&id).await?;
-        same(&loaded, &new, loaded.revision, expires)?;
+        same(&loaded, &new, &loaded.revision, expires)?;
         ensure!(store.finds(&key, &id).await?, "`find` does not list a session by its key");
     }
     Ok(())
@@ -75,10 +75,10 @@ async fn update_leaves_the_old_record_or_the_new(store: Probe) -> Checked {
         cut.off(store.store().update(&id, revision, new.clone(), expires)).await;
         let loaded = store.living(&id).await?;
         if same_text(&loaded, &old).is_err() {
-            same(&loaded, &new, loaded.revision, expires)?;
+            same(&loaded, &new, &loaded.revision, expires)?;
         }
         let revision = replaced_at_last(&store, &id, loaded, (&last, expires)).await?;
-        store.holds(&id, &last, revision, expires).await?;
+        store.holds(&id, &last, &revision, expires).await?;
         for key in &keys {
             let is_found = store.finds(key, &id).await?;
             ensure!(is_found == (key == third), "after an `update` that was dropped, the index is not the record's");
@@ -146,7 +146,7 @@ async fn rename_leaves_one_record(store: Probe) -> Checked {
         cut.off(store.store().rename(&old, revision, &new, record(2), expires)).await;
         let (id, loaded) = settled(&store, &old, &new).await?;
         let whole = if id == old { record(1) } else { record(2) };
-        same(&loaded, &whole, loaded.revision, expires)?;
+        same(&loaded, &whole, &loaded.revision, expires)?;
         let renamed = store.rename((&id, loaded.revision), &other, &record(3), expires).await?;
         // A rename that was given up may still win the race.
         let is_moved = matches!(renamed, Renamed::Stored(_)) || store.load(&new).await?.is_some();
@@ -178,7 +178,7 @@ async fn destroy_leaves_a_whole_record_or_none(store: Probe) -> Checked {
         let revision = store.stored(&id, &indexed(1, &[&key]), expires).await?;
         cut.off(store.store().destroy(&id)).await;
         if let Some(loaded) = store.load(&id).await? {
-            same(&loaded, &record(1), revision, expires)?;
+            same(&loaded, &record(1), &revision, expires)?;
         }
         store.destroy(&id).await?;
         store.is_none(&id).await?;
@@ -208,10 +208,10 @@ async fn operations_give_no_answers_to_others(store: Probe) -> Checked {
     for round in 0..100 {
         let cut = if round % 10 == 0 { Cut::Wait(Duration::from_millis(1)) } else { Cut::Polls(1 + round % 3) };
         cut.off(store.store().load(&one, None)).await;
-        store.holds(&other, &record(2), second, expires).await?;
+        store.holds(&other, &record(2), &second, expires).await?;
         cut.off(store.store().create(&one, record(3), expires)).await;
         cut.off(store.store().touch(&other, expires)).await;
-        store.holds(&one, &record(1), first, expires).await?;
+        store.holds(&one, &record(1), &first, expires).await?;
     }
     let created = store.create(&one, &record(4), expires).await?;
     ensure!(created == Created::Taken, "`create` under a taken id answers {created:?}");

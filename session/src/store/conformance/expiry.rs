@@ -31,7 +31,7 @@ async fn is_kept_to_the_second_or_finer(store: Probe) -> Checked {
     for millis in [0, 1, 499, 500, 501, 999] {
         let (id, expires) = (id()?, Timestamp::from_millis(hour - hour % 1000 + millis));
         let revision = store.stored(&id, &record(1), expires).await?;
-        store.holds(&id, &record(1), revision, expires).await?;
+        store.holds(&id, &record(1), &revision, expires).await?;
     }
     Ok(())
 }
@@ -93,11 +93,11 @@ async fn that_has_passed_at_rename_leaves_none(store: Probe) -> Checked {
 async fn of_the_year_9000_is_kept(store: Probe) -> Checked {
     let id = id()?;
     let revision = store.stored(&id, &record(1), YEAR_9000).await?;
-    store.holds(&id, &record(1), revision, YEAR_9000).await?;
+    store.holds(&id, &record(1), &revision, YEAR_9000).await?;
     store.touch(&id, END_OF_9000).await?;
-    store.holds(&id, &record(1), revision, END_OF_9000).await?;
+    store.holds(&id, &record(1), &revision, END_OF_9000).await?;
     let revision = store.replaced(&id, revision, &record(2), YEAR_9000).await?;
-    store.holds(&id, &record(2), revision, YEAR_9000).await
+    store.holds(&id, &record(2), &revision, YEAR_9000).await
 }
 
 /// A life of [`Duration::MAX`] leads there.

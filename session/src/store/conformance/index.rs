@@ -41,10 +41,10 @@ async fn finds_a_session_with_its_record(store: Probe) -> Checked {
     let (id, key, expires) = (id()?, key()?, within(HOUR));
     let first = store.stored(&id, &indexed(1, &[&key]), within(MINUTE)).await?;
     let second = store.replaced(&id, first, &indexed(2, &[&key]), expires).await?;
-    same(&found(&store, &key, &id).await?, &record(2), second, expires)?;
+    same(&found(&store, &key, &id).await?, &record(2), &second, expires)?;
     let soon = within(MINUTE);
     store.touch(&id, soon).await?;
-    same(&found(&store, &key, &id).await?, &record(2), second, soon)
+    same(&found(&store, &key, &id).await?, &record(2), &second, soon)
 }
 
 async fn finds_by_each_of_many_keys(store: Probe) -> Checked {
@@ -128,7 +128,7 @@ async fn is_removed_by_an_empty_list(store: Probe) -> Checked {
     let first = store.stored(&id, &indexed(1, &[&key]), within(MINUTE)).await?;
     let second = store.replaced(&id, first, &indexed(2, &[]), expires).await?;
     ensure!(!store.finds(&key, &id).await?, "`find` lists a session by a key that was taken from it");
-    store.holds(&id, &record(2), second, expires).await
+    store.holds(&id, &record(2), &second, expires).await
 }
 
 /// Whether the old key finds the session is open then: who asks looks at the record.
@@ -136,7 +136,7 @@ async fn harms_no_update_without_keys(store: Probe) -> Checked {
     let (id, old, new, expires) = (id()?, key()?, key()?, within(HOUR));
     let first = store.stored(&id, &indexed(1, &[&old]), within(MINUTE)).await?;
     let second = store.replaced(&id, first, &record(2), expires).await?;
-    store.holds(&id, &record(2), second, expires).await?;
+    store.holds(&id, &record(2), &second, expires).await?;
     store.listed(Some(&old), 1).await?.get(&id).map_or(Ok(()), |loaded| same_text(loaded, &record(2)))?;
     store.replaced(&id, second, &indexed(3, &[&new]), within(HOUR)).await?;
     is_found_only_by(&store, &id, &new, &[&old]).await?;
@@ -149,7 +149,7 @@ async fn moves_to_a_new_id(store: Probe) -> Checked {
     let (old, new, key, expires) = (id()?, id()?, key()?, within(HOUR));
     let first = store.stored(&old, &indexed(1, &[&key]), expires).await?;
     let second = store.renamed((&old, first), &new, &indexed(2, &[&key]), expires).await?;
-    same(&found(&store, &key, &new).await?, &record(2), second, expires)?;
+    same(&found(&store, &key, &new).await?, &record(2), &second, expires)?;
     ensure!(!store.finds(&key, &old).await?, "`find` lists the old id of a renamed session");
     Ok(())
 }
@@ -224,11 +224,11 @@ async fn lives_as_long_as_the_record(store: Probe) -> Checked {
 async fn is_not_changed_by_what_is_refused(store: Probe) -> Checked {
     let (one, other, key, wrong) = (id()?, id()?, key()?, key()?);
     let stale = store.stored(&one, &indexed(1, &[&key]), within(HOUR)).await?;
-    let revision = store.replaced(&one, stale, &indexed(2, &[&key]), within(HOUR)).await?;
+    let revision = store.replaced(&one, stale.clone(), &indexed(2, &[&key]), within(HOUR)).await?;
     let refused = indexed(3, &[&wrong]);
     store.create(&one, &refused, within(HOUR)).await?;
-    store.update(&one, stale, &refused, within(HOUR)).await?;
-    store.rename((&one, stale), &other, &refused, within(HOUR)).await?;
+    store.update(&one, stale.clone(), &refused, within(HOUR)).await?;
+    store.rename((&one, stale.clone()), &other, &refused, within(HOUR)).await?;
     store.update(&other, stale, &refused, within(HOUR)).await?;
     store.stored(&other, &indexed(4, &[]), within(HOUR)).await?;
     store.rename((&one, revision), &other, &refused, within(HOUR)).await?;

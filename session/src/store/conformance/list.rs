@@ -41,8 +41,8 @@ async fn has_each_session_with_its_record(store: Probe) -> Checked {
     let third = store.replaced(&two, second, &record(3), later).await?;
     let listed = store.listed(None, 100).await?;
     ensure!(listed.contains_key(&one) && listed.contains_key(&two), "a living session is not listed");
-    listed.get(&one).map_or(Ok(()), |found| same(found, &record(1), first, expires))?;
-    listed.get(&two).map_or(Ok(()), |found| same(found, &record(3), third, later))
+    listed.get(&one).map_or(Ok(()), |found| same(found, &record(1), &first, expires))?;
+    listed.get(&two).map_or(Ok(()), |found| same(found, &record(3), &third, later))
 }
 
 async fn has_no_destroyed_session(store: Probe) -> Checked {

@@ -20,14 +20,14 @@ async fn finds_none_under_an_unknown_id(store: Probe) -> Checked {
 async fn finds_what_was_stored(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let revision = store.stored(&id, &record(1), expires).await?;
-    store.holds(&id, &record(1), revision, expires).await
+    store.holds(&id, &record(1), &revision, expires).await
 }
 
 async fn changes_nothing(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let revision = store.stored(&id, &record(1), expires).await?;
     for _ in 0..3 {
-        store.holds(&id, &record(1), revision, expires).await?;
+        store.holds(&id, &record(1), &revision, expires).await?;
     }
     store.replaced(&id, revision, &record(2), expires).await?;
     Ok(())
@@ -37,8 +37,8 @@ async fn keeps_records_apart(store: Probe) -> Checked {
     let (one, other, expires) = (id()?, id()?, within(HOUR));
     let first = store.stored(&one, &record(1), expires).await?;
     let second = store.stored(&other, &record(2), expires).await?;
-    store.holds(&one, &record(1), first, expires).await?;
+    store.holds(&one, &record(1), &first, expires).await?;
     let third = store.replaced(&other, second, &record(3), expires).await?;
-    store.holds(&one, &record(1), first, expires).await?;
-    store.holds(&other, &record(3), third, expires).await
+    store.holds(&one, &record(1), &first, expires).await?;
+    store.holds(&other, &record(3), &third, expires).await
 }

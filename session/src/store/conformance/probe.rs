@@ -147,7 +147,7 @@ impl Probe {
         &self,
         id: &SessionId,
         record: &Record,
-        revision: Revision,
+        revision: &Revision,
         expires: Timestamp,
     ) -> Checked {
         same(&self.living(id).await?, record, revision, expires)

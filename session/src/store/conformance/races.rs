@@ -55,7 +55,7 @@ async fn one_create_wins(store: &Probe, id: &SessionId) -> Checked {
         }
     }
     let (number, revision) = winner.ok_or_else(|| Failure::new("no one of the parallel `create`s won"))?;
-    store.holds(id, &record(number), revision, expires).await
+    store.holds(id, &record(number), &revision, expires).await
 }
 
 async fn of_many_updates_of_one_revision_one_wins(store: Probe) -> Checked {
@@ -63,7 +63,7 @@ async fn of_many_updates_of_one_revision_one_wins(store: Probe) -> Checked {
         let (id, expires) = (id()?, within(HOUR));
         let expected = store.stored(&id, &record(99), expires).await?;
         let answers = together((0..TASKS).map(|number| {
-            let (store, id) = (store.clone(), id.clone());
+            let (store, id, expected) = (store.clone(), id.clone(), expected.clone());
             async move { Ok((number, store.update(&id, expected, &record(number), expires).await?)) }
         }));
         let (mut winner, mut reported) = (None, Vec::new());
@@ -82,7 +82,7 @@ async fn of_many_updates_of_one_revision_one_wins(store: Probe) -> Checked {
             same_text(&current, &record(number))?;
             ensure!(current.revision == revision, "a conflict reports another revision than the winner's");
         }
-        store.holds(&id, &record(number), revision, expires).await?;
+        store.holds(&id, &record(number), &revision, expires).await?;
     }
     Ok(())
 }
@@ -155,15 +155,15 @@ async fn of_rename_and_update_let_one_win(store: Probe) -> Checked {
     for round in 0..ROUNDS {
         let (old, new, expires) = (id()?, id()?, within(HOUR));
         let expected = store.stored(&old, &record(0), expires).await?;
-        let (updating, updated) = (store.clone(), old.clone());
-        let update = async move { updating.update(&updated, expected, &record(2), expires).await };
+        let (updating, updated, seen) = (store.clone(), old.clone(), expected.clone());
+        let update = async move { updating.update(&updated, seen, &record(2), expires).await };
         match both(round, rename(store.clone(), (old.clone(), expected), new.clone()), update).await? {
             (Renamed::Stored(revision), Updated::Gone) => {
-                store.holds(&new, &record(1), revision, expires).await?;
+                store.holds(&new, &record(1), &revision, expires).await?;
                 store.is_none(&old).await?;
             }
             (Renamed::Conflict(_), Updated::Replaced(revision)) => {
-                store.holds(&old, &record(2), revision, expires).await?;
+                store.holds(&old, &record(2), &revision, expires).await?;
                 store.is_none(&new).await?;
             }
             other => return Err(Failure::new(format!("of `rename` and `update` not exactly one won: {other:?}"))),
@@ -180,7 +180,7 @@ async fn of_rename_and_destroy_leave_one_record_or_none(store: Probe) -> Checked
         let (renamed, ()) = both(round, rename, destroy(store.clone(), old.clone())).await?;
         store.is_none(&old).await?;
         match renamed {
-            Renamed::Stored(revision) => store.holds(&new, &record(1), revision, expires).await?,
+            Renamed::Stored(revision) => store.holds(&new, &record(1), &revision, expires).await?,
             Renamed::Gone => store.is_none(&new).await?,
             other => return Err(Failure::new(format!("`rename` beside `destroy` answers {other:?}"))),
         }
@@ -194,7 +194,7 @@ async fn of_rename_and_touch_leave_no_old_record(store: Probe) -> Checked {
         let expected = store.stored(&old, &record(0), within(MINUTE)).await?;
         let rename = rename(store.clone(), (old.clone(), expected), new.clone());
         match both(round, rename, touch_while_living(store.clone(), old.clone())).await? {
-            (Renamed::Stored(revision), ()) => store.holds(&new, &record(1), revision, expires).await?,
+            (Renamed::Stored(revision), ()) => store.holds(&new, &record(1), &revision, expires).await?,
             (other, ()) => return Err(Failure::new(format!("`rename` beside `touch` answers {other:?}"))),
         }
         store.is_none(&old).await?;
@@ -245,7 +245,7 @@ async fn of_many_renames_of_one_record_one_wins(store: Probe) -> Checked {
         let expected = store.stored(&old, &record(0), expires).await?;
         let news = (0..8).map(|_| id()).collect::<Checked<Vec<_>>>()?;
         let answers = together(news.clone().into_iter().map(|new| {
-            let (store, old) = (store.clone(), old.clone());
+            let (store, old, expected) = (store.clone(), old.clone(), expected.clone());
             async move { Ok((store.rename((&old, expected), &new, &record(1), expires).await?, new)) }
         }));
         let mut winners = Vec::new();
@@ -257,7 +257,7 @@ async fn of_many_renames_of_one_record_one_wins(store: Probe) -> Checked {
         }
         ensure!(winners.len() == 1, "{} of 8 parallel `rename`s of one record won", winners.len());
         for (new, revision) in winners {
-            store.holds(&new, &record(1), revision, expires).await?;
+            store.holds(&new, &record(1), &revision, expires).await?;
         }
         store.is_none(&old).await?;
     }
@@ -276,7 +276,7 @@ async fn of_many_renames_to_one_id_one_wins(store: Probe) -> Checked {
         let answers = together(olds.into_iter().map(|(number, old, revision)| {
             let (store, new) = (store.clone(), new.clone());
             async move {
-                let renamed = store.rename((&old, revision), &new, &record(number + 100), expires).await?;
+                let renamed = store.rename((&old, revision.clone()), &new, &record(number + 100), expires).await?;
                 Ok((renamed, number, old, revision))
             }
         }));
@@ -287,13 +287,13 @@ async fn of_many_renames_to_one_id_one_wins(store: Probe) -> Checked {
                     store.is_none(&old).await?;
                     winners.push((number, revision));
                 }
-                Renamed::Taken => store.holds(&old, &record(number), before, expires).await?,
+                Renamed::Taken => store.holds(&old, &record(number), &before, expires).await?,
                 other => return Err(Failure::new(format!("`rename` to an id that is wanted answers {other:?}"))),
             }
         }
         ensure!(winners.len() == 1, "{} of 8 parallel `rename`s to one id won", winners.len());
         for (number, revision) in winners {
-            store.holds(&new, &record(number + 100), revision, expires).await?;
+            store.holds(&new, &record(number + 100), &revision, expires).await?;
         }
     }
     Ok(())
@@ -305,7 +305,7 @@ async fn of_updates_end_with_the_keys_of_the_last(store: Probe) -> Checked {
         let id = id()?;
         let expected = store.stored(&id, &indexed(99, &[]), within(HOUR)).await?;
         let updates = (0..).zip(keys.clone()).map(|(number, key)| {
-            let (store, id) = (store.clone(), id.clone());
+            let (store, id, expected) = (store.clone(), id.clone(), expected.clone());
             async move { store.update(&id, expected, &indexed(number, &[&key]), within(HOUR)).await }
         });
         together(updates).await?;

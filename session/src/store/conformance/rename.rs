@@ -26,7 +26,7 @@ async fn moves_the_record(store: Probe) -> Checked {
     let (old, new, expires) = (id()?, id()?, within(HOUR));
     let first = store.stored(&old, &record(1), within(MINUTE)).await?;
     let second = store.renamed((&old, first), &new, &record(2), expires).await?;
-    store.holds(&new, &record(2), second, expires).await?;
+    store.holds(&new, &record(2), &second, expires).await?;
     store.replaced(&new, second, &record(3), expires).await?;
     Ok(())
 }
@@ -34,14 +34,14 @@ async fn moves_the_record(store: Probe) -> Checked {
 async fn leaves_nothing_under_the_old_id(store: Probe) -> Checked {
     let (old, new, expires) = (id()?, id()?, within(HOUR));
     let first = store.stored(&old, &record(1), expires).await?;
-    let second = store.renamed((&old, first), &new, &record(1), expires).await?;
+    let second = store.renamed((&old, first.clone()), &new, &record(1), expires).await?;
     store.is_none(&old).await?;
-    for revision in [first, second] {
+    for revision in [first, second.clone()] {
         let updated = store.update(&old, revision, &record(3), expires).await?;
         ensure!(matches!(updated, Updated::Gone), "`update` of the old id answers {updated:?}");
     }
     store.is_none(&old).await?;
-    store.holds(&new, &record(1), second, expires).await
+    store.holds(&new, &record(1), &second, expires).await
 }
 
 async fn frees_the_old_id(store: Probe) -> Checked {
@@ -49,18 +49,18 @@ async fn frees_the_old_id(store: Probe) -> Checked {
     let first = store.stored(&old, &record(1), expires).await?;
     let second = store.renamed((&old, first), &new, &record(2), expires).await?;
     let third = store.stored(&old, &record(3), expires).await?;
-    store.holds(&old, &record(3), third, expires).await?;
-    store.holds(&new, &record(2), second, expires).await
+    store.holds(&old, &record(3), &third, expires).await?;
+    store.holds(&new, &record(2), &second, expires).await
 }
 
 async fn leaves_both_if_the_new_id_is_taken(store: Probe) -> Checked {
     let (old, new, expires) = (id()?, id()?, within(HOUR));
     let first = store.stored(&old, &record(1), expires).await?;
     let second = store.stored(&new, &record(2), expires).await?;
-    let renamed = store.rename((&old, first), &new, &record(3), within(MINUTE)).await?;
+    let renamed = store.rename((&old, first.clone()), &new, &record(3), within(MINUTE)).await?;
     ensure!(matches!(renamed, Renamed::Taken), "`rename` to a taken id answers {renamed:?}");
-    store.holds(&old, &record(1), first, expires).await?;
-    store.holds(&new, &record(2), second, expires).await
+    store.holds(&old, &record(1), &first, expires).await?;
+    store.holds(&new, &record(2), &second, expires).await
 }
 
 async fn takes_the_id_of_an_expired_record(store: Probe) -> Checked {
@@ -68,19 +68,19 @@ async fn takes_the_id_of_an_expired_record(store: Probe) -> Checked {
     let first = store.stored(&old, &record(1), expires).await?;
     store.expired(&new, &record(2)).await?;
     let second = store.renamed((&old, first), &new, &record(3), expires).await?;
-    store.holds(&new, &record(3), second, expires).await?;
+    store.holds(&new, &record(3), &second, expires).await?;
     store.is_none(&old).await
 }
 
 async fn reports_the_current_record_on_a_conflict(store: Probe) -> Checked {
     let (old, new, expires) = (id()?, id()?, within(HOUR));
     let first = store.stored(&old, &record(1), within(MINUTE)).await?;
-    let second = store.replaced(&old, first, &record(2), expires).await?;
+    let second = store.replaced(&old, first.clone(), &record(2), expires).await?;
     match store.rename((&old, first), &new, &record(3), within(MINUTE)).await? {
-        Renamed::Conflict(current) => same(&current, &record(2), second, expires)?,
+        Renamed::Conflict(current) => same(&current, &record(2), &second, expires)?,
         other => return Err(Failure::new(format!("`rename` against another revision answers {other:?}"))),
     }
-    store.holds(&old, &record(2), second, expires).await?;
+    store.holds(&old, &record(2), &second, expires).await?;
     store.is_none(&new).await
 }
 
@@ -121,16 +121,16 @@ async fn overwrites_nothing_if_the_old_record_is_gone(store: Probe) -> Checked {
     let renamed = store.rename((&old, gone), &new, &record(3), expires).await?;
     let is_refused = matches!(renamed, Renamed::Gone | Renamed::Taken);
     ensure!(is_refused, "`rename` of a record that is gone to a taken id answers {renamed:?}");
-    store.holds(&new, &record(2), revision, expires).await?;
+    store.holds(&new, &record(2), &revision, expires).await?;
     store.is_none(&old).await
 }
 
 async fn loses_nothing_if_both_ids_are_the_same(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let revision = store.stored(&id, &record(1), expires).await?;
-    match store.rename((&id, revision), &id, &record(2), expires).await? {
-        Renamed::Taken => store.holds(&id, &record(1), revision, expires).await,
-        Renamed::Stored(revision) => store.holds(&id, &record(2), revision, expires).await,
+    match store.rename((&id, revision.clone()), &id, &record(2), expires).await? {
+        Renamed::Taken => store.holds(&id, &record(1), &revision, expires).await,
+        Renamed::Stored(revision) => store.holds(&id, &record(2), &revision, expires).await,
         other => Err(Failure::new(format!("`rename` of a record to its own id answers {other:?}"))),
     }
 }
@@ -144,5 +144,5 @@ async fn goes_on_from_id_to_id(store: Probe) -> Checked {
         store.is_none(&id).await?;
         id = next;
     }
-    store.holds(&id, &record(9), revision, expires).await
+    store.holds(&id, &record(9), &revision, expires).await
 }

@@ -69,7 +69,7 @@ async fn lengthens_a_life(store: Probe) -> Checked {
     });
     let ((id, revision, renewed), brief) = steps?;
     store.outlast(brief).await?;
-    store.holds(&id, &record(1), revision, renewed).await
+    store.holds(&id, &record(1), &revision, renewed).await
 }
 
 async fn shortens_a_life(store: Probe) -> Checked {
@@ -98,7 +98,7 @@ async fn leaves_the_record_and_its_revision(store: Probe) -> Checked {
     let id = id()?;
     let revision = store.stored(&id, &record(1), within(MINUTE)).await?;
     let expires = renewed(&store, &id, renewal(HOUR)).await?;
-    store.holds(&id, &record(1), revision, expires).await?;
+    store.holds(&id, &record(1), &revision, expires).await?;
     store.replaced(&id, revision, &record(2), within(HOUR)).await?;
     Ok(())
 }
@@ -140,7 +140,7 @@ async fn renews(store: &Probe, record: &Record, renewal: Renewal, (before, after
     between(expires, first, within(after))?;
     let loaded = store.living(&id).await?;
     same_text(&loaded, record)?;
-    same(&loaded, record, revision, expires)
+    same(&loaded, record, &revision, expires)
 }
 
 /// A record with `before` to live is left as it is, or has `after` to live when it was loaded.

@@ -68,9 +68,9 @@ pub(super) const fn renewal(ttl: Duration) -> Renewal {
     Renewal { ttl, usual: ttl, after: Duration::ZERO }
 }
 
-pub(super) fn same(loaded: &Loaded, record: &Record, revision: Revision, expires: Timestamp) -> Checked {
+pub(super) fn same(loaded: &Loaded, record: &Record, revision: &Revision, expires: Timestamp) -> Checked {
     same_text(loaded, record)?;
-    ensure!(loaded.revision == revision, "the record's revision is not the one that was given out for it");
+    ensure!(loaded.revision == *revision, "the record's revision is not the one that was given out for it");
     same_expiry(loaded.expires, expires)
 }
 

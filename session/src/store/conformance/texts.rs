@@ -139,9 +139,9 @@ async fn are_kept<T: Into<String>>(store: &Probe, texts: impl IntoIterator<Item 
         let first = store.stored(&one, &stored, expires).await?;
         is_whole(&text, &store.living(&one).await?.record, "create")?;
         let second = store.replaced(&one, first, &other, expires).await?;
-        let third = store.replaced(&one, second, &stored, expires).await?;
+        let third = store.replaced(&one, second.clone(), &stored, expires).await?;
         is_whole(&text, &store.living(&one).await?.record, "update")?;
-        match store.update(&one, second, &other, expires).await? {
+        match store.update(&one, second.clone(), &other, expires).await? {
             Updated::Conflict(current) => is_whole(&text, &current.record, "update's conflict")?,
             answer => return Err(Failure::new(format!("`update` against another revision answers {answer:?}"))),
         }

@@ -23,7 +23,7 @@ async fn moves_the_expiry(store: Probe) -> Checked {
     for life in [2 * HOUR, MINUTE, HOUR] {
         let expires = within(life);
         ensure!(store.touch(&id, expires).await?, "`touch` reports a living record as gone");
-        store.holds(&id, &record(1), revision, expires).await?;
+        store.holds(&id, &record(1), &revision, expires).await?;
     }
     Ok(())
 }
@@ -38,7 +38,7 @@ async fn lengthens_a_life(store: Probe) -> Checked {
     });
     let ((id, revision), brief) = steps?;
     store.outlast(brief).await?;
-    store.holds(&id, &record(1), revision, expires).await
+    store.holds(&id, &record(1), &revision, expires).await
 }
 
 async fn shortens_a_life(store: Probe) -> Checked {
@@ -55,7 +55,7 @@ async fn leaves_the_record_and_its_revision(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let revision = store.stored(&id, &record(1), within(MINUTE)).await?;
     store.touch(&id, expires).await?;
-    store.holds(&id, &record(1), revision, expires).await?;
+    store.holds(&id, &record(1), &revision, expires).await?;
     store.replaced(&id, revision, &record(2), expires).await?;
     Ok(())
 }
@@ -84,5 +84,5 @@ async fn leaves_other_records_alone(store: Probe) -> Checked {
     store.stored(&one, &record(1), expires).await?;
     let revision = store.stored(&other, &record(2), expires).await?;
     store.touch(&one, within(MINUTE)).await?;
-    store.holds(&other, &record(2), revision, expires).await
+    store.holds(&other, &record(2), &revision, expires).await
 }

@@ -28,14 +28,14 @@ async fn replaces_the_record_and_its_expiry(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let first = store.stored(&id, &record(1), within(MINUTE)).await?;
     let second = store.replaced(&id, first, &record(2), expires).await?;
-    store.holds(&id, &record(2), second, expires).await
+    store.holds(&id, &record(2), &second, expires).await
 }
 
 async fn shortens_a_life(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(MINUTE));
     let first = store.stored(&id, &record(1), within(HOUR)).await?;
     let second = store.replaced(&id, first, &record(2), expires).await?;
-    store.holds(&id, &record(2), second, expires).await
+    store.holds(&id, &record(2), &second, expires).await
 }
 
 async fn lengthens_a_life(store: Probe) -> Checked {
@@ -48,14 +48,14 @@ async fn lengthens_a_life(store: Probe) -> Checked {
     });
     let ((id, second), brief) = steps?;
     store.outlast(brief).await?;
-    store.holds(&id, &record(2), second, expires).await
+    store.holds(&id, &record(2), &second, expires).await
 }
 
 async fn changes_the_revision(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let mut revisions = vec![store.stored(&id, &record(0), expires).await?];
     for number in 1..20 {
-        let expected = revisions.last().copied().unwrap_or_else(|| Revision::from(0));
+        let expected = revisions.last().cloned().unwrap_or_else(|| Revision::from(0));
         let revision = store.replaced(&id, expected, &record(number), expires).await?;
         ensure!(!revisions.contains(&revision), "a revision is given out again for another text");
         revisions.push(revision);
@@ -67,7 +67,7 @@ async fn stores_the_same_text_again(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let first = store.stored(&id, &record(1), within(MINUTE)).await?;
     let second = store.replaced(&id, first, &record(1), expires).await?;
-    store.holds(&id, &record(1), second, expires).await?;
+    store.holds(&id, &record(1), &second, expires).await?;
     store.replaced(&id, second, &record(2), expires).await?;
     Ok(())
 }
@@ -95,25 +95,25 @@ async fn never_revives_an_expired_record(store: Probe) -> Checked {
 async fn reports_the_current_record_on_a_conflict(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let first = store.stored(&id, &record(1), within(MINUTE)).await?;
-    let second = store.replaced(&id, first, &record(2), expires).await?;
-    same(&conflict(&store, &id, first).await?, &record(2), second, expires)
+    let second = store.replaced(&id, first.clone(), &record(2), expires).await?;
+    same(&conflict(&store, &id, first).await?, &record(2), &second, expires)
 }
 
 async fn changes_nothing_on_a_conflict(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let first = store.stored(&id, &record(1), expires).await?;
-    let second = store.replaced(&id, first, &record(2), expires).await?;
+    let second = store.replaced(&id, first.clone(), &record(2), expires).await?;
     conflict(&store, &id, first).await?;
-    store.holds(&id, &record(2), second, expires).await
+    store.holds(&id, &record(2), &second, expires).await
 }
 
 async fn follows_a_conflict_by_its_revision(store: Probe) -> Checked {
     let (id, expires) = (id()?, within(HOUR));
     let first = store.stored(&id, &record(1), expires).await?;
-    store.replaced(&id, first, &record(2), expires).await?;
+    store.replaced(&id, first.clone(), &record(2), expires).await?;
     let current = conflict(&store, &id, first).await?;
     let third = store.replaced(&id, current.revision, &record(3), expires).await?;
-    store.holds(&id, &record(3), third, expires).await
+    store.holds(&id, &record(3), &third, expires).await
 }
 
 async fn refuses_a_revision_that_was_never_given_out(store: Probe) -> Checked {
@@ -121,9 +121,9 @@ async fn refuses_a_revision_that_was_never_given_out(store: Probe) -> Checked {
     let revision = store.stored(&id, &record(1), expires).await?;
     for made_up in [[0xff; 32], [0x27; 32]] {
         let current = conflict(&store, &id, made_up.into()).await?;
-        same(&current, &record(1), revision, expires)?;
+        same(&current, &record(1), &revision, expires)?;
     }
-    store.holds(&id, &record(1), revision, expires).await
+    store.holds(&id, &record(1), &revision, expires).await
 }
 
 /// A late request that has loaded the destroyed record writes over its successor otherwise.
@@ -132,7 +132,7 @@ async fn refuses_the_revision_of_a_predecessor(store: Probe) -> Checked {
     let late = store.stored(&id, &record(1), expires).await?;
     store.destroy(&id).await?;
     let revision = store.stored(&id, &record(2), expires).await?;
-    same(&conflict(&store, &id, late).await?, &record(2), revision, expires)
+    same(&conflict(&store, &id, late).await?, &record(2), &revision, expires)
 }
 
 /// What is stored, as `update` reports it to who expects something else.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use super::reply::{Found, NEVER, loaded, unexpected};
-use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, UPDATE, digest_text, revision};
+use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, UPDATE, expectation};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -53,9 +53,8 @@ impl<C: RedisServer> RedisStore<C> {
             let own = life(Timestamp::now().saturating_add(own));
             found.expires = Timestamp::now().plus_millis(own);
             // Only if the record is still the same: a newer one may have another life.
-            let arguments = [digest_text(found.revision), own.to_string()];
-            let [expected, own_life] = arguments.each_ref().map(String::as_bytes);
-            let corrected = self.run(&CORRECT_LIFE, &[&key], &[expected, own_life]).await?.found()?;
+            let (expected, own_life) = (expectation(&found.revision), own.to_string());
+            let corrected = self.run(&CORRECT_LIFE, &[&key], &[&expected, own_life.as_bytes()]).await?.found()?;
             if own == 0 || matches!(corrected, Found::Gone) {
                 return Ok(None);
             }
@@ -71,7 +70,7 @@ impl<C: RedisServer> RedisStore<C> {
     ) -> Result<Created, StoreError> {
         self.add_entries(id, &record, expires).await?;
         let (key, value) = (self.prefix.key(id), record.json().as_ref());
-        let stored = Created::Stored(revision(value));
+        let stored = Created::Stored(record.clone().into());
         let life = life(expires);
         if life == 0 {
             let is_taken: bool = self.ask(cmd("EXISTS").arg(&key)).await?.read()?;
@@ -108,11 +107,11 @@ impl<C: RedisServer> RedisStore<C> {
         let now = Timestamp::now();
         let key = self.prefix.key(id);
         let list = self.list(&key, &record, expires);
-        let arguments = [digest_text(expected), life(expires).to_string()];
-        let [expected, life] = arguments.each_ref().map(String::as_bytes);
-        let reply = self.run_listed(&UPDATE, &[&key], &[expected, record.json(), life], list.as_ref()).await?;
+        let (expected, life) = (expectation(&expected), life(expires).to_string());
+        let arguments = [&*expected, record.json(), life.as_bytes()];
+        let reply = self.run_listed(&UPDATE, &[&key], &arguments, list.as_ref()).await?;
         let repeated = reply.repeated;
-        let replaced = Updated::Replaced(revision(record.json()));
+        let replaced = Updated::Replaced(record.clone().into());
         Ok(match reply.found()? {
             Found::Expected(former) => {
                 self.retire_entries(id, &former, record.index().unwrap_or_default()).await;

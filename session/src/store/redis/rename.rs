@@ -2,7 +2,7 @@
 
 use super::operations::life;
 use super::reply::{Found, loaded, unexpected};
-use super::scripts::{REMOVE, RENAME, digest_text, revision};
+use super::scripts::{REMOVE, RENAME, expectation};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::id::SessionId;
@@ -26,10 +26,10 @@ impl<C: RedisServer> RedisStore<C> {
         let list = self.list(&to, &record, expires);
         let former_list = list.as_ref().and_then(|_| self.prefix.list_key(&from, true));
         let keys: Vec<_> = [&from, &to].into_iter().chain(&former_list).map(Vec::as_slice).collect();
-        let arguments = [digest_text(expected), life(expires).to_string()];
-        let [expected, life] = arguments.each_ref().map(String::as_bytes);
-        let reply = self.run_listed(&RENAME, &keys, &[expected, record.json(), life], list.as_ref()).await?;
-        let stored = Renamed::Stored(revision(record.json()));
+        let (expected, life) = (expectation(&expected), life(expires).to_string());
+        let arguments = [&*expected, record.json(), life.as_bytes()];
+        let reply = self.run_listed(&RENAME, &keys, &arguments, list.as_ref()).await?;
+        let stored = Renamed::Stored(record.clone().into());
         match (reply.repeated, reply.found()?) {
             (_, Found::Expected(former)) => {
                 self.retire_entries(old, &former, &[]).await;
@@ -62,10 +62,10 @@ impl<C: RedisServer> RedisStore<C> {
                 Created::Stored(revision) => revision,
             };
             let now = Timestamp::now();
-            let (digest, from) = (digest_text(expected), store.prefix.key(&old));
+            let (expected, from) = (expectation(&expected), store.prefix.key(&old));
             let list = store.prefix.list_key(&from, C::IS_ONE);
             let keys: Vec<_> = [&from].into_iter().chain(&list).map(Vec::as_slice).collect();
-            let reply = store.run(&REMOVE, &keys, &[digest.as_bytes()]).await?;
+            let reply = store.run(&REMOVE, &keys, &[&expected]).await?;
             let refused = match (reply.repeated, reply.found()?) {
                 (_, Found::Expected(former)) => {
                     store.retire_entries(&old, &former, &[]).await;

@@ -5,7 +5,7 @@ use std::io;
 use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value, from_redis_value};
 use bytes::Bytes;
 
-use super::scripts::{Script, is_session, revision};
+use super::scripts::{Script, is_session};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::record::Record;
@@ -87,7 +87,10 @@ impl Reply {
 /// The session of this value and life in milliseconds, if it is one.
 pub(super) fn loaded(value: Bytes, life: i64, now: Timestamp) -> Option<Loaded> {
     let expires = if life < 0 { NEVER } else { now.plus_millis(life) };
-    is_session(&value).then(|| Loaded { revision: revision(&value), record: Record::from_json(value), expires })
+    is_session(&value).then(|| {
+        let record = Record::from_json(value);
+        Loaded { revision: record.clone().into(), record, expires }
+    })
 }
 
 pub(super) fn unexpected() -> StoreError {

@@ -3,6 +3,7 @@
 //! Each script touches the keys that it is given: a session, and perhaps the list of its index keys, which a cluster has
 //! in one slot; two sessions in [`RENAME`] alone. A list is a hash with one field, which can be empty.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use ::redis::Cmd;
@@ -42,21 +43,21 @@ fn call(name: &str, script: &str, keys: &[&[u8]], arguments: &[&[u8]]) -> Cmd {
     command
 }
 
-/// The revision of a value: its SHA-1, since that is the digest that scripts can compute.
+/// The longest value that is sent along to be compared, rather than its digest. As long as it goes into a packet, with the
+/// value that takes its place into two, that costs less than making a digest here and one on the server.
+const SENT_ALONG: usize = 1024;
+
+/// What scripts compare a session's value with: the value that is expected, or its SHA-1 if it is a long one, since that
+/// is the digest that scripts can compute.
 ///
 /// SHA-1 is broken for those who choose both texts. Here, somebody would have to bring about two records of one session
 /// with the same digest, out of the characters that JSON leaves to them, and would gain that an update of their own
 /// session, made between two requests of theirs, is overwritten.
-pub(super) fn revision(value: &[u8]) -> Revision {
-    let mut bytes = [0; 32];
-    let digest = Sha1::digest(value);
-    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    Revision::from(bytes)
-}
-
-/// A revision as scripts write it.
-pub(super) fn digest_text(revision: Revision) -> String {
-    hex(revision.as_bytes().get(..20).unwrap_or_default())
+pub(super) fn expectation(revision: &Revision) -> Cow<'_, [u8]> {
+    match revision.as_bytes() {
+        value if value.len() <= SENT_ALONG => Cow::Borrowed(value),
+        value => Cow::Owned(hex(&Sha1::digest(value)).into_bytes()),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -78,92 +79,118 @@ return {value, redis.call('PTTL', KEYS[1])}",
     )
 });
 
-/// `KEYS[1]`: a session. `ARGV`: the digest that its value must have, and its new life.
+/// Whether a value is the expected one. No session is made of a digest's letters, so neither is taken for the other.
+macro_rules! is_expected {
+    () => {
+        "(value == ARGV[1] or #ARGV[1] == 40 and redis.sha1hex(value) == ARGV[1])"
+    };
+}
+
+/// `KEYS[1]`: a session. `ARGV`: its value, or the digest of that, and its new life.
 pub(super) static CORRECT_LIFE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
+    Script::new(concat!(
         "local value = redis.call('GET', KEYS[1])
 if not value then return 0 end
-if redis.sha1hex(value) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if ",
+        is_expected!(),
+        " then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1",
-    )
+    ))
 });
 
-/// What scripts do with a list.
-///
-/// `relisted`: the session is stored with these keys; gives those that it had before. Sessions that never had a key have
-/// no list. `unlisted`: there is no session, though it may have entries, for somebody tried to write it.
-macro_rules! with_lists {
-    ($source:literal) => {
-        concat!(
-            "local function relisted(list, keys, life)
-  if not list then return 1 end
-  local former = redis.call('HGET', list, 'keys')
-  if former or keys ~= '' then
-    redis.call('HSET', list, 'keys', keys)
-    redis.call('PEXPIRE', list, life)
-  end
-  return {former or ''}
+// What scripts do with a `list`, if they have one. Lua functions would be made anew at each call, for sessions without a
+// list, too.
+
+/// There is no session, though it may have entries, for somebody tried to write it.
+macro_rules! unlist {
+    () => {
+        "if list and keys ~= '' and redis.call('HSETNX', list, 'keys', '') == 1 then redis.call('PEXPIRE', list, life) end
+"
+    };
+}
+
+/// The session is stored with these `keys`; `former` are those that it had before. Sessions that never had a key have no
+/// list.
+macro_rules! relist {
+    () => {
+        "local former = list and redis.call('HGET', list, 'keys')
+if list and (former or keys ~= '') then
+  redis.call('HSET', list, 'keys', keys)
+  redis.call('PEXPIRE', list, life)
 end
-local function unlisted(list, keys, life)
-  if list and keys ~= '' and redis.call('HSETNX', list, 'keys', '') == 1 then redis.call('PEXPIRE', list, life) end
-end
-",
-            $source
-        )
+"
     };
 }
 
 /// `KEYS`: a session, and its list. `ARGV`: its value, its life, its keys, and the list's life. 2: it is taken.
 pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(with_lists!(
-        "if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 2 end
-return relisted(KEYS[2], ARGV[3], ARGV[4])"
+    Script::new(concat!(
+        "local list, keys, life = KEYS[2], ARGV[3], ARGV[4]
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 2 end
+",
+        relist!(),
+        "return {former or ''}"
     ))
 });
 
-/// `KEYS`: a session, and perhaps its list. `ARGV`: the digest that its value must have, the new value, its life, and, with
-/// a list, the keys and the list's life.
+/// `KEYS`: a session, and perhaps its list. `ARGV`: its value, or the digest of that, the new value, its life, and, with a
+/// list, the keys and the list's life.
 pub(super) static UPDATE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(with_lists!(
-        "local value = redis.call('GET', KEYS[1])
+    Script::new(concat!(
+        "local list, keys, life = KEYS[2], ARGV[4], ARGV[5]
+local value = redis.call('GET', KEYS[1])
 if not value then
-  unlisted(KEYS[2], ARGV[4], ARGV[5])
-  return 0
+",
+        unlist!(),
+        "return 0
 end
-if redis.sha1hex(value) ~= ARGV[1] then return {value, redis.call('PTTL', KEYS[1])} end
+if not ",
+        is_expected!(),
+        " then return {value, redis.call('PTTL', KEYS[1])} end
 if tonumber(ARGV[3]) > 0 then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 else
   redis.call('DEL', KEYS[1])
 end
-return relisted(KEYS[2], ARGV[4], ARGV[5])"
+",
+        relist!(),
+        "return list and {former or ''} or 1"
     ))
 });
 
 /// `KEYS`: a session, and its new key; perhaps their lists. `ARGV`: as of [`UPDATE`]. 2: the new key is taken.
 pub(super) static RENAME: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(with_lists!(
-        "if KEYS[4] and redis.call('EXISTS', KEYS[2]) == 0 then unlisted(KEYS[4], ARGV[4], ARGV[5]) end
+    Script::new(concat!(
+        "local list, keys, life = KEYS[4], ARGV[4], ARGV[5]
+if list and redis.call('EXISTS', KEYS[2]) == 0 then
+",
+        unlist!(),
+        "end
 local value = redis.call('GET', KEYS[1])
 if not value then return 0 end
-if redis.sha1hex(value) ~= ARGV[1] then return {value, redis.call('PTTL', KEYS[1])} end
+if not ",
+        is_expected!(),
+        " then return {value, redis.call('PTTL', KEYS[1])} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
 if tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
 redis.call('DEL', KEYS[1])
-relisted(KEYS[4], ARGV[4], ARGV[5])
-return {KEYS[3] and redis.call('HGET', KEYS[3], 'keys') or ''}"
+",
+        relist!(),
+        "return {KEYS[3] and redis.call('HGET', KEYS[3], 'keys') or ''}"
     ))
 });
 
-/// `KEYS`: a session, and perhaps its list. `ARGV[1]`: the digest that its value must have to be removed.
+/// `KEYS`: a session, and perhaps its list. `ARGV[1]`: its value, or the digest of that, for it to be removed.
 pub(super) static REMOVE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
+    Script::new(concat!(
         "local value = redis.call('GET', KEYS[1])
 if not value then return 0 end
-if redis.sha1hex(value) ~= ARGV[1] then return {value, redis.call('PTTL', KEYS[1])} end
+if not ",
+        is_expected!(),
+        " then return {value, redis.call('PTTL', KEYS[1])} end
 redis.call('DEL', KEYS[1])
 return {KEYS[2] and redis.call('HGET', KEYS[2], 'keys') or ''}",
-    )
+    ))
 });
 
 /// `KEYS`: a session, and its list.

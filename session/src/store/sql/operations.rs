@@ -109,10 +109,10 @@ impl<D: Driver> Shared<D> {
         for _ in 0..ROUNDS {
             let values: Vec<_> = [Value::Text(new.id.as_str())].into_iter().chain(new.values::<D>()).collect();
             match self.put(&sql.create, &values, new, &attempts).await {
-                Ok(_) => return Ok(Created::Stored(new.revision)),
+                Ok(_) => return Ok(Created::Stored(new.revision.clone())),
                 Err(error) if is_duplicate(&error) => match self.make_room(new, &attempts).await {
                     Ok(Room::Made) => {}
-                    Ok(Room::Mine) => return Ok(Created::Stored(new.revision)),
+                    Ok(Room::Mine) => return Ok(Created::Stored(new.revision.clone())),
                     Ok(Room::Taken) => return Ok(Created::Taken),
                     Err(error) => attempts.again::<D>(error).await?,
                 },
@@ -139,7 +139,7 @@ impl<D: Driver> Shared<D> {
     pub(super) async fn update(&self, expected: Revision, new: &Writing<'_>) -> Result<Updated, Error> {
         let mut attempts = Attempts::new();
         for _ in 0..ROUNDS {
-            match self.update_once(expected, new, &attempts).await {
+            match self.update_once(expected.clone(), new, &attempts).await {
                 Ok(Some(updated)) => return Ok(updated),
                 Ok(None) => {}
                 Err(error) => attempts.again::<D>(error).await?,
@@ -158,13 +158,13 @@ impl<D: Driver> Shared<D> {
         let condition = [Value::Text(new.id.as_str()), Value::Bytes(bytes::<D>(&expected)), Timestamp::now().into()];
         let values: Vec<_> = new.values::<D>().chain(condition).collect();
         if self.put(&sql.update, &values, new, attempts).await? > 0 {
-            return Ok(Some(Updated::Replaced(new.revision)));
+            return Ok(Some(Updated::Replaced(new.revision.clone())));
         }
         Ok(match self.living(new.id, attempts).await? {
             None => Some(Updated::Gone),
             Some(stored) if stored.revision == expected => None,
             Some(stored) if attempts.has_lost_a_reply() && new.revision == stored.revision => {
-                Some(Updated::Replaced(new.revision))
+                Some(Updated::Replaced(new.revision.clone()))
             }
             Some(_) if attempts.has_lost_a_reply() && new.record.accumulates() => {
                 return Err(Error::Protocol(
@@ -183,7 +183,7 @@ impl<D: Driver> Shared<D> {
     ) -> Result<Renamed, Error> {
         let mut attempts = Attempts::new();
         for _ in 0..ROUNDS {
-            match self.rename_once(old, expected, new, &attempts).await {
+            match self.rename_once(old, expected.clone(), new, &attempts).await {
                 Ok(Some(renamed)) => return Ok(renamed),
                 Ok(None) => {}
                 Err(error) => attempts.again::<D>(error).await?,
@@ -207,7 +207,7 @@ impl<D: Driver> Shared<D> {
         let put = if old == new.id { Ok(0) } else { self.put(&sql.rename, &values, new, attempts).await };
         match put {
             Ok(0) => {}
-            Ok(_) => return Ok(Some(Renamed::Stored(new.revision))),
+            Ok(_) => return Ok(Some(Renamed::Stored(new.revision.clone()))),
             Err(error) if is_duplicate(&error) => {
                 let room = self.make_room(new, attempts).await?;
                 return Ok(matches!(room, Room::Taken).then_some(Renamed::Taken));
@@ -223,7 +223,7 @@ impl<D: Driver> Shared<D> {
         }
         let is_mine =
             attempts.has_lost_a_reply() && self.living(new.id, attempts).await?.is_some_and(|stored| new.is(&stored));
-        Ok(Some(if is_mine { Renamed::Stored(new.revision) } else { Renamed::Gone }))
+        Ok(Some(if is_mine { Renamed::Stored(new.revision.clone()) } else { Renamed::Gone }))
     }
 
     pub(super) async fn touch(&self, id: &SessionId, expires: Timestamp) -> Result<bool, Error> {

@@ -81,7 +81,7 @@ impl Flaw for LoadsExpired {
     ) -> StoreFuture<'a, Created> {
         StoreFuture::new(async move {
             let created = store.create(id, record.clone(), expires).await?;
-            if let Created::Stored(revision) = created {
+            if let Created::Stored(revision) = created.clone() {
                 self.0.lock().insert(id.clone(), Loaded { record, revision, expires });
             }
             Ok(created)

@@ -121,7 +121,7 @@ impl Flaw for UpdateKeepsRevision {
         StoreFuture::new(async move {
             let loaded = store.load(id, renewal).await?;
             Ok(loaded.map(|loaded| Loaded {
-                revision: *self.0.lock().entry(id.clone()).or_insert(loaded.revision),
+                revision: self.0.lock().entry(id.clone()).or_insert(loaded.revision).clone(),
                 ..loaded
             }))
         })
@@ -136,8 +136,8 @@ impl Flaw for UpdateKeepsRevision {
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
         StoreFuture::new(async move {
-            let current = store.load(id, None).await?.map_or(expected, |current| current.revision);
-            let first = *self.0.lock().entry(id.clone()).or_insert(current);
+            let current = store.load(id, None).await?.map_or_else(|| expected.clone(), |current| current.revision);
+            let first = self.0.lock().entry(id.clone()).or_insert_with(|| current.clone()).clone();
             let expected = if expected == first { current } else { expected };
             match store.update(id, expected, record, expires).await? {
                 Updated::Replaced(_) => Ok(Updated::Replaced(first)),
@@ -218,7 +218,7 @@ impl Flaw for RevisionsStartAgain {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
-        let first = self.0.lock().get(id).copied();
+        let first = self.0.lock().get(id).cloned();
         let expected = if expected == Self::ONE.into() { first.unwrap_or(expected) } else { expected };
         store.update(id, expected, record, expires)
     }
@@ -231,7 +231,7 @@ impl Flaw for RevisionsStartAgain {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Renamed> {
-        let first = self.0.lock().get(old.0).copied();
+        let first = self.0.lock().get(old.0).cloned();
         let expected = if old.1 == Self::ONE.into() { first.unwrap_or(old.1) } else { old.1 };
         store.rename(old.0, expected, new, record, expires)
     }
