@@ -71,7 +71,8 @@ impl RedisConnection {
     async fn current(&self) -> RedisResult<Current> {
         match self.living() {
             Some(current) => Ok(current),
-            None => self.reconnect().await,
+            // Boxed, since few commands get here, and each has room for it otherwise.
+            None => Box::pin(self.reconnect()).await,
         }
     }
 

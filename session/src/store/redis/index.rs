@@ -42,16 +42,21 @@ impl<C: RedisServer> RedisStore<C> {
         record: &Record,
         expires: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(keys) = record.index() else { return Ok(()) };
+        match record.index() {
+            None | Some([]) => Ok(()),
+            // Boxed, so that sessions without keys need no room for it.
+            Some(keys) => Box::pin(self.add_entries_of(id, keys, expires)).await,
+        }
+    }
+
+    async fn add_entries_of(&self, id: &SessionId, keys: &[IndexKey], expires: Timestamp) -> Result<(), StoreError> {
         for key in keys {
             let size = self.add_entry(&self.prefix.index_key(key.as_str()), id.as_str(), expires).await?;
             if size == 1 {
                 self.plan_cleaning(key.as_str(), expires).await?;
             }
         }
-        if !keys.is_empty() {
-            self.sweep_in_background();
-        }
+        self.sweep_in_background();
         Ok(())
     }
 
@@ -83,6 +88,9 @@ impl<C: RedisServer> RedisStore<C> {
 
     /// Has the entries looked at soon that a session had, and not the `kept` ones.
     pub(super) async fn retire_entries(&self, id: &SessionId, former: &str, kept: &[IndexKey]) {
+        if former.is_empty() {
+            return;
+        }
         let is_over = |key: &&str| !key.is_empty() && kept.iter().all(|kept| kept.as_str() != *key);
         join_all(former.split(' ').filter(is_over).map(|key| self.drop_entry(key, id, NEVER))).await;
     }

@@ -1,10 +1,12 @@
 //! What is done with one session.
 
+use std::time::Duration;
+
 use ::redis::{Value, cmd};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::reply::{Found, NEVER, loaded, unexpected};
+use super::reply::{Found, NEVER, command, loaded, unexpected};
 use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, UPDATE, expectation};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
@@ -41,25 +43,31 @@ impl<C: RedisServer> RedisStore<C> {
         let key = self.prefix.key(id);
         let now = Timestamp::now();
         let usual = life(now.saturating_add(renewal.usual)).max(1);
-        let reply = self.ask(cmd("GETEX").arg(&key).arg("PX").arg(usual)).await?;
+        let reply = self.ask(command("GETEX", key.len()).arg(&key).arg("PX").arg(usual)).await?;
         let value: Bytes = match reply.value {
             Value::Nil => return Ok(None),
             Value::BulkString(value) => value.into(),
             _ => return Err(unexpected()),
         };
-        let Some(mut found) = loaded(value, usual, now) else { return Ok(None) };
+        let Some(found) = loaded(value, usual, now) else { return Ok(None) };
         let own = found.record.max_age().unwrap_or(renewal.ttl);
         if own != renewal.usual || own.is_zero() {
-            let own = life(Timestamp::now().saturating_add(own));
-            found.expires = Timestamp::now().plus_millis(own);
-            // Only if the record is still the same: a newer one may have another life.
-            let (expected, own_life) = (expectation(&found.revision), own.to_string());
-            let corrected = self.run(&CORRECT_LIFE, &[&key], &[&expected, own_life.as_bytes()]).await?.found()?;
-            if own == 0 || matches!(corrected, Found::Gone) {
-                return Ok(None);
-            }
+            // Boxed, so that sessions of the usual life need no room for it.
+            return Box::pin(self.correct_life(&key, found, own)).await;
         }
         Ok(Some(found))
+    }
+
+    async fn correct_life(&self, key: &[u8], found: Loaded, own: Duration) -> Result<Option<Loaded>, StoreError> {
+        let own = life(Timestamp::now().saturating_add(own));
+        let expires = Timestamp::now().plus_millis(own);
+        // Only if the record is still the same: a newer one may have another life.
+        let (expected, own_life) = (expectation(&found.revision), own.to_string());
+        let corrected = self.run(&CORRECT_LIFE, &[key], &[&expected, own_life.as_bytes()]).await?.found()?;
+        if own == 0 || matches!(corrected, Found::Gone) {
+            return Ok(None);
+        }
+        Ok(Some(Loaded { expires, ..found }))
     }
 
     pub(super) async fn create_session(
@@ -78,7 +86,9 @@ impl<C: RedisServer> RedisStore<C> {
         }
         let (is_stored, repeated) = match self.list(&key, &record, expires) {
             None => {
-                let reply = self.ask(cmd("SET").arg(&key).arg(value).arg("NX").arg("PX").arg(life)).await?;
+                let reply = self
+                    .ask(command("SET", key.len() + value.len()).arg(&key).arg(value).arg("NX").arg("PX").arg(life))
+                    .await?;
                 (reply.value == Value::Okay, reply.repeated)
             }
             Some(list) => {

@@ -54,7 +54,8 @@ impl<C: RedisServer> RedisStore<C> {
         let (result, repeated) = self.try_to_ask(&script.by_digest(keys, arguments)).await;
         match result {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                let reply = self.ask(&script.by_source(keys, arguments)).await?;
+                // Boxed, since it happens once a script and server.
+                let reply = Box::pin(self.ask(&script.by_source(keys, arguments))).await?;
                 Ok(Reply { repeated: repeated || reply.repeated, ..reply })
             }
             result => Ok(Reply { value: result.map_err(StoreError::new)?, repeated }),
@@ -82,6 +83,15 @@ impl Reply {
             _ => Err(unexpected()),
         }
     }
+}
+
+/// A command with room for arguments of so many bytes, short words and numbers aside.
+pub(super) fn command(name: &str, bytes: usize) -> Cmd {
+    const ARGUMENTS: usize = 8;
+    const SHORT: usize = 48;
+    let mut command = Cmd::with_capacity(ARGUMENTS, bytes + SHORT);
+    command.arg(name);
+    command
 }
 
 /// The session of this value and life in milliseconds, if it is one.

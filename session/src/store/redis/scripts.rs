@@ -10,6 +10,7 @@ use ::redis::Cmd;
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
+use super::reply::command;
 use crate::record::Revision;
 
 /// A script, and the digest by which the server knows it.
@@ -35,7 +36,8 @@ impl Script {
 }
 
 fn call(name: &str, script: &str, keys: &[&[u8]], arguments: &[&[u8]]) -> Cmd {
-    let mut command = ::redis::cmd(name);
+    let bytes = keys.iter().chain(arguments).map(|part| part.len()).sum::<usize>();
+    let mut command = command(name, script.len() + bytes);
     command.arg(script).arg(keys.len());
     keys.iter().chain(arguments).for_each(|part| {
         command.arg(*part);
