@@ -215,35 +215,35 @@ pub(super) struct Entry<'de> {
     pub(super) value: &'de str,
 }
 
-/// The pairs of a record, in order.
-pub(super) fn entries(json: &str) -> Result<Vec<Entry<'_>>, Error> {
+/// Shows the pairs of a record, in order.
+pub(super) fn for_each_entry<'de>(json: &'de str, show: impl FnMut(Entry<'de>)) -> Result<(), Error> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let entries = deserializer.deserialize_map(EntryVisitor(json))?;
-    deserializer.end()?;
-    Ok(entries)
+    deserializer.deserialize_map(EntryVisitor { json, show })?;
+    deserializer.end()
 }
 
-struct EntryVisitor<'de>(&'de str);
+struct EntryVisitor<'de, F> {
+    json: &'de str,
+    show: F,
+}
 
-impl<'de> Visitor<'de> for EntryVisitor<'de> {
-    type Value = Vec<Entry<'de>>;
+impl<'de, F: FnMut(Entry<'de>)> Visitor<'de> for EntryVisitor<'de, F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a session's record")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut end = 0;
         while let Some(Key(key)) = map.next_key()? {
             let value = map.next_value::<&RawValue>()?.get();
             // The value is a part of the text that is read, so the difference is its place there.
-            let start = value.as_ptr().addr() - self.0.as_ptr().addr();
-            let between = self.0.get(end..start).unwrap_or_default();
-            let raw_key = between.find('"').and_then(|quote| between.get(quote..)).unwrap_or_default();
-            entries.push(Entry { key, raw_key, value });
+            let start = value.as_ptr().addr() - self.json.as_ptr().addr();
+            let between = self.json.get(end..start).unwrap_or_default();
+            (self.show)(Entry { key, raw_key: between.trim_start_matches(|letter| letter != '"'), value });
             end = start + value.len();
         }
-        Ok(entries)
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Error;
 
 use super::cookie_json::CookieJson;
 use super::fields::{FieldTexts, longest_text};
-use super::read::entries;
+use super::read::for_each_entry;
 use super::{Absent, COOKIE_KEY, META_KEY, Meta, Moved};
 use crate::cookie::SessionCookie;
 use crate::field::{Field, FieldSet};
@@ -71,7 +71,7 @@ pub(crate) fn splice(
     let mut missing = changed;
     let mut object = Object::with_capacity(old.len() + 64);
     let old = str::from_utf8(old).map_err(Error::custom)?;
-    for entry in entries(old)? {
+    for_each_entry(old, |entry| {
         let field = changed.iter().find(|index| fields.get(*index).is_some_and(|field| field.answers_to(&entry.key)));
         match (&*entry.key, field) {
             (COOKIE_KEY, _) => cookie.take().iter().for_each(|cookie| object.verbatim(entry.raw_key, cookie)),
@@ -90,7 +90,7 @@ pub(crate) fn splice(
                 }
             }
         }
-    }
+    })?;
     object.optional_pair(COOKIE_KEY, cookie)?;
     object.fields(fields, texts, missing)?;
     object.optional_pair(META_KEY, meta)?;
