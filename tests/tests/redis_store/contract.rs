@@ -76,6 +76,31 @@ pub(crate) async fn life_of_a_session(store: &impl Store) {
     store.destroy(&id("taken")).await.unwrap();
 }
 
+/// A script compares a short value itself, and the digest of a long one.
+pub(crate) fn sessions_of_any_length_are_compared() {
+    Scene::play("lengths", async |mut scene| {
+        let store = scene.store.clone();
+        let of = |length: usize, letter: &str| {
+            let (life, text) = (r#"{"originalMaxAge":60000,"expires":null}"#, letter.repeat(length));
+            record(&format!(r#"{{"cookie":{life},"text":"{text}"}}"#))
+        };
+        for length in (1..4).chain(955..970).chain([100_000]) {
+            let (a, b) = (id(&format!("a{length}")), id(&format!("b{length}")));
+            let first = created(&store, a.as_str(), of(length, "x")).await;
+            let found = store.load(&a, Some(renewal(DAY))).await.unwrap().unwrap();
+            assert_eq!(found.revision, first);
+            assert!(close_to(scene.pttl(&scene.key(a.as_str())).await, 60_000), "{length}");
+            let updated = store.update(&a, first.clone(), of(length, "yy"), after(HOUR)).await.unwrap();
+            let Updated::Replaced(second) = updated else { panic!("{length}: nobody else changed it") };
+            let updated = store.update(&a, first.clone(), of(length, "z"), after(HOUR)).await.unwrap();
+            let is_conflict = matches!(&updated, Updated::Conflict(theirs) if theirs.revision == second);
+            assert!(is_conflict, "{length}");
+            let renamed = store.rename(&a, second, &b, of(length, "z"), after(HOUR)).await.unwrap();
+            assert!(matches!(renamed, Renamed::Stored(_)), "{length}");
+        }
+    });
+}
+
 pub(crate) fn the_expiry_is_what_it_should_be() {
     Scene::play("expiry", async |mut scene| {
         let store = scene.store.clone();

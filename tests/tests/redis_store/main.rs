@@ -25,7 +25,8 @@ use commands::{commands_are_as_few_as_promised, scripts_that_the_server_lost_com
 use contract::{
     a_load_that_is_dropped_leaves_the_right_expiry, a_lost_reply_is_recognised, a_value_of_another_type_is_an_error,
     all_sessions_are_listed_page_by_page, dropped_operations_leave_the_connection_usable,
-    sessions_that_a_scan_repeats_are_counted_once, the_expiry_is_what_it_should_be, the_newer_protocol_is_understood,
+    sessions_of_any_length_are_compared, sessions_that_a_scan_repeats_are_counted_once,
+    the_expiry_is_what_it_should_be, the_newer_protocol_is_understood,
 };
 use index::{
     entries_are_there_before_their_session, entries_that_are_over_are_dropped, sessions_are_found_by_their_keys,
@@ -39,6 +40,7 @@ use outages::{
 
 session_tests::main! {
     [Redis] the_newer_protocol_is_understood,
+    [Redis] sessions_of_any_length_are_compared,
     [Redis] the_expiry_is_what_it_should_be,
     [Redis] all_sessions_are_listed_page_by_page,
     [Redis] sessions_that_a_scan_repeats_are_counted_once,

@@ -65,3 +65,54 @@ fn life_of(json: &str) -> Option<Option<i64>> {
 fn expiry_of(json: &str) -> Option<Option<Timestamp>> {
     if json == NULL { Some(None) } else { from_iso8601(json.strip_prefix('"')?.strip_suffix('"')?).map(Some) }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{CookieJson, StoredCookie, UsualCookie};
+    use crate::cookie::{CookieOptions, Priority, SameSite, Secure, SessionCookie};
+    use crate::timestamp::Timestamp;
+
+    fn several() -> [Arc<CookieOptions>; 4] {
+        let others = CookieOptions::default().path("/\"expires\":null,").domain("example.com").http_only(false);
+        let more = CookieOptions::express().secure(Secure::On).same_site(SameSite::None).priority(Priority::High);
+        [CookieOptions::default(), CookieOptions::express(), others, more.partitioned(true)].map(Arc::new)
+    }
+
+    #[test]
+    fn reads_what_is_parsed_and_writes_what_is_serialized() {
+        let moment = Some(Timestamp::from_millis(1_700_000_000_001));
+        for (attributes, absent) in several().iter().flat_map(|one| several().map(|other| (Arc::clone(one), other))) {
+            let usual = UsualCookie::new(&attributes, &absent).unwrap();
+            for (life, expires) in [(None, None), (Some(60_000), moment), (Some(-1), moment), (None, moment)] {
+                let cookie = SessionCookie::stored(Arc::clone(&attributes), life, expires);
+                let json = serde_json::to_string(&CookieJson { cookie: &cookie, absent: &absent }).unwrap();
+                let parsed: StoredCookie = serde_json::from_str(&json).unwrap();
+                assert_eq!(usual.read(&json), Some(parsed.into_cookie(&absent)), "{json}");
+                assert_eq!(usual.write(&cookie).unwrap().unwrap(), json.as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn leaves_other_texts_to_the_parser() {
+        let [usual, other, ..] = several();
+        let usual = UsualCookie::new(&usual, &usual).unwrap();
+        let rest = r#""httpOnly":true,"path":"/","sameSite":"lax""#;
+        assert!(usual.read(&format!(r#"{{"originalMaxAge":null,"expires":null,{rest}}}"#)).is_some());
+        for json in [
+            format!(r#"{{"originalMaxAge":null,"expires":null,{rest},"secure":true}}"#),
+            format!(r#"{{"originalMaxAge":null,"secure":true,"expires":null,{rest}}}"#),
+            format!(r#"{{"originalMaxAge":1.5,"expires":null,{rest}}}"#),
+            format!(r#"{{"originalMaxAge":null,"expires":"soon",{rest}}}"#),
+            format!(r#"{{"originalMaxAge":null,"expires":"2026-01-01T00:00:00.000Z","secure":"auto",{rest}}}"#),
+            format!(r#"{{"originalMaxAge":null, "expires":null,{rest}}}"#),
+            "null".to_owned(),
+        ] {
+            assert_eq!(usual.read(&json), None, "{json}");
+        }
+        assert!(usual.write(&SessionCookie::stored(other, None, None)).is_none());
+    }
+}
