@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::Record;
 
 /// Which state of a record a store handed out: made by the store, and compared by it when the record is updated.
 ///
-/// A counter, a digest of the record, or the record itself: its text then says which state it is, and what the server
-/// compares need not be made before there is an update.
+/// A counter; a digest, or whatever bytes the server knows the state by; or the record itself: its text then says which
+/// state it is, and what the server compares need not be made before there is an update.
 ///
 /// ```
 /// use session::store::{Record, Revision};
@@ -24,16 +25,17 @@ pub struct Revision(Mark);
 
 #[derive(Clone)]
 enum Mark {
-    Bytes([u8; 32]),
+    Counter([u8; 8]),
+    Bytes(Arc<[u8]>),
     Record(Record),
 }
 
 impl Revision {
-    /// The revision's bytes: those of the digest; those of the counter, in little-endian order, and 24 zeros; or the
-    /// record's text.
+    /// The revision's bytes: those that it was made of; those of the counter, in little-endian order; or the record's text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
+            Mark::Counter(bytes) => bytes,
             Mark::Bytes(bytes) => bytes,
             Mark::Record(record) => record.json(),
         }
@@ -42,16 +44,19 @@ impl Revision {
 
 impl From<u64> for Revision {
     fn from(counter: u64) -> Self {
-        let mut bytes = [0; 32];
-        let (start, _) = bytes.split_at_mut(8);
-        start.copy_from_slice(&counter.to_le_bytes());
-        Self(Mark::Bytes(bytes))
+        Self(Mark::Counter(counter.to_le_bytes()))
     }
 }
 
-impl From<[u8; 32]> for Revision {
-    fn from(digest: [u8; 32]) -> Self {
-        Self(Mark::Bytes(digest))
+impl<const N: usize> From<[u8; N]> for Revision {
+    fn from(bytes: [u8; N]) -> Self {
+        Self(Mark::Bytes(bytes.into()))
+    }
+}
+
+impl From<Vec<u8>> for Revision {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Mark::Bytes(bytes.into()))
     }
 }
 
@@ -78,9 +83,10 @@ impl Hash for Revision {
 impl fmt::Debug for Revision {
     /// Shows nothing of a record.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_tuple("Revision");
         match &self.0 {
-            Mark::Bytes(bytes) => f.debug_tuple("Revision").field(bytes).finish(),
-            Mark::Record(record) => f.debug_tuple("Revision").field(record).finish(),
+            Mark::Record(record) => shown.field(record).finish(),
+            _ => shown.field(&self.as_bytes()).finish(),
         }
     }
 }

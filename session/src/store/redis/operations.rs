@@ -6,8 +6,8 @@ use ::redis::{Value, cmd};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::reply::{Found, NEVER, command, loaded, unexpected};
-use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, UPDATE, expectation};
+use super::reply::{Found, NEVER, loaded, unexpected};
+use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, UPDATE, command, expectation};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::id::SessionId;

@@ -85,15 +85,6 @@ impl Reply {
     }
 }
 
-/// A command with room for arguments of so many bytes, short words and numbers aside.
-pub(super) fn command(name: &str, bytes: usize) -> Cmd {
-    const ARGUMENTS: usize = 8;
-    const SHORT: usize = 48;
-    let mut command = Cmd::with_capacity(ARGUMENTS, bytes + SHORT);
-    command.arg(name);
-    command
-}
-
 /// The session of this value and life in milliseconds, if it is one.
 pub(super) fn loaded(value: Bytes, life: i64, now: Timestamp) -> Option<Loaded> {
     let expires = if life < 0 { NEVER } else { now.plus_millis(life) };

@@ -10,7 +10,6 @@ use ::redis::Cmd;
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
-use super::reply::command;
 use crate::record::Revision;
 
 /// A script, and the digest by which the server knows it.
@@ -35,6 +34,15 @@ impl Script {
     }
 }
 
+/// A command with room for arguments of so many bytes, short words and numbers aside.
+pub(super) fn command(name: &str, bytes: usize) -> Cmd {
+    const ARGUMENTS: usize = 8;
+    const SHORT: usize = 48;
+    let mut command = Cmd::with_capacity(ARGUMENTS, bytes + SHORT);
+    command.arg(name);
+    command
+}
+
 fn call(name: &str, script: &str, keys: &[&[u8]], arguments: &[&[u8]]) -> Cmd {
     let bytes = keys.iter().chain(arguments).map(|part| part.len()).sum::<usize>();
     let mut command = command(name, script.len() + bytes);
@@ -45,8 +53,8 @@ fn call(name: &str, script: &str, keys: &[&[u8]], arguments: &[&[u8]]) -> Cmd {
     command
 }
 
-/// The longest value that is sent along to be compared, rather than its digest. As long as it goes into a packet, with the
-/// value that takes its place into two, that costs less than making a digest here and one on the server.
+/// The longest value that is sent along to be compared; of a longer one it is the digest, which has to be made here and on
+/// the server.
 const SENT_ALONG: usize = 1024;
 
 /// What scripts compare a session's value with: the value that is expected, or its SHA-1 if it is a long one, since that

@@ -18,8 +18,6 @@ pub struct Dialect {
     pub(super) json_value: &'static str,
     /// The revision, as bytes.
     pub(super) revision: &'static str,
-    /// How many bytes a revision has.
-    pub(super) revision_len: usize,
     /// Whether the revision is a column of its own, and new with every write; otherwise it follows from the record.
     pub(super) revision_is_stored: bool,
     /// The expiry, in milliseconds.

@@ -72,7 +72,6 @@ impl Driver for MySql {
         json: "sess",
         json_value: "?",
         revision: "revision",
-        revision_len: 16,
         revision_is_stored: true,
         millis: "expire",
         expire_value: "?",

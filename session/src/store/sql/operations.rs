@@ -38,7 +38,7 @@ impl<'a> Writing<'a> {
 
     /// Its values in the order of the statements, the revision only where it is stored.
     fn values<D: Driver>(&self) -> impl Iterator<Item = Value<'_>> {
-        let revision = D::DIALECT.revision_is_stored.then(|| Value::Bytes(bytes::<D>(&self.revision)));
+        let revision = D::DIALECT.revision_is_stored.then(|| Value::Bytes(self.revision.as_bytes()));
         [Value::Text(self.json), self.expires.into()].into_iter().chain(revision)
     }
 
@@ -78,7 +78,7 @@ impl<D: Driver> Shared<D> {
         let Some((_, mut loaded)) = row else { return Ok(Found::Nothing) };
         let renewed = renewal.and_then(|renewal| renewal.expires(loaded.record.max_age(), now, loaded.expires));
         if let Some(renewed) = renewed.map(storable).filter(|renewed| *renewed != loaded.expires) {
-            let revision = Value::Bytes(bytes::<D>(&loaded.revision));
+            let revision = Value::Bytes(loaded.revision.as_bytes());
             let values = [renewed.into(), Value::Text(id.as_str()), revision, now.into()];
             let rows = if D::DIALECT.single_writer {
                 // Who waits for the writer's turn holds no connection that the writer may wait for.
@@ -155,7 +155,7 @@ impl<D: Driver> Shared<D> {
         attempts: &Attempts,
     ) -> Result<Option<Updated>, Error> {
         let sql = self.statements().await?;
-        let condition = [Value::Text(new.id.as_str()), Value::Bytes(bytes::<D>(&expected)), Timestamp::now().into()];
+        let condition = [Value::Text(new.id.as_str()), Value::Bytes(expected.as_bytes()), Timestamp::now().into()];
         let values: Vec<_> = new.values::<D>().chain(condition).collect();
         if self.put(&sql.update, &values, new, attempts).await? > 0 {
             return Ok(Some(Updated::Replaced(new.revision.clone())));
@@ -200,7 +200,7 @@ impl<D: Driver> Shared<D> {
         attempts: &Attempts,
     ) -> Result<Option<Renamed>, Error> {
         let sql = self.statements().await?;
-        let condition = [Value::Text(old.as_str()), Value::Bytes(bytes::<D>(&expected)), Timestamp::now().into()];
+        let condition = [Value::Text(old.as_str()), Value::Bytes(expected.as_bytes()), Timestamp::now().into()];
         let id = [Value::Text(new.id.as_str())].into_iter();
         let values: Vec<_> = id.chain(new.values::<D>()).chain(condition).collect();
         // Replacing an id by itself would go well.
@@ -362,18 +362,9 @@ async fn first<D: Driver>(
 }
 
 fn read(row: Row) -> Result<(SessionId, Loaded), Error> {
-    let unreadable = |what: &'static str| Error::Decode(what.into());
-    let mut revision = [0; 32];
-    let place = revision.get_mut(..row.revision.len()).ok_or_else(|| unreadable("a revision is too long"))?;
-    place.copy_from_slice(&row.revision);
     let id = SessionId::new(row.id).map_err(|error| Error::Decode(error.into()))?;
     let expires = Timestamp::from_millis(row.expires);
-    Ok((id, Loaded { record: Record::from_json(row.json), revision: revision.into(), expires }))
-}
-
-/// The part of a revision that this database keeps.
-fn bytes<D: Driver>(revision: &Revision) -> &[u8] {
-    revision.as_bytes().get(..D::DIALECT.revision_len).unwrap_or_default()
+    Ok((id, Loaded { record: Record::from_json(row.json), revision: row.revision.into(), expires }))
 }
 
 /// A number that nobody else has, or, where the revision follows from the content, what the server will find.
@@ -381,9 +372,8 @@ fn new_revision<D: Driver>(json: &str) -> Result<Revision, Error> {
     if !D::DIALECT.revision_is_stored {
         return Ok(Revision::from(<[u8; 32]>::from(Sha256::digest(json))));
     }
-    let mut revision = [0; 32];
-    let (random, _) = revision.split_at_mut(D::DIALECT.revision_len);
-    getrandom::fill(random).map_err(|error| Error::Encode(error.into()))?;
+    let mut revision = [0; 16];
+    getrandom::fill(&mut revision).map_err(|error| Error::Encode(error.into()))?;
     Ok(revision.into())
 }
 

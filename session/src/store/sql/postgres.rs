@@ -111,7 +111,6 @@ impl Driver for Postgres {
         json: "sess::text",
         json_value: "?::json",
         revision: "sha256(convert_to(sess::text, 'UTF8'))",
-        revision_len: 32,
         revision_is_stored: false,
         millis: "round(extract(epoch FROM expire AT TIME ZONE '{zone}') * 1000)::int8",
         expire_value: "to_timestamp(?::int8 / 1000.0) AT TIME ZONE '{zone}'",

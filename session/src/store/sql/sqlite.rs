@@ -92,7 +92,6 @@ impl Driver for Sqlite {
         json: "sess",
         json_value: "?",
         revision: "revision",
-        revision_len: 16,
         revision_is_stored: true,
         millis: "expire",
         expire_value: "?",
