@@ -22,7 +22,7 @@ enum SlotState<T> {
     Unopened,
     /// A handle has it. The header is for the response, if the session was stored or destroyed meanwhile and the handle
     /// stays away until then.
-    Lent(Option<Box<HeaderValue>>),
+    Lent(Option<HeaderValue>),
     Held(Content<T>),
     /// The response has left, or a handler panicked with the session in hand.
     Closed,
@@ -32,7 +32,7 @@ enum SlotState<T> {
 pub(crate) enum Closing<T> {
     Unused,
     /// The handle outlives the response.
-    Lent(Option<Box<HeaderValue>>),
+    Lent(Option<HeaderValue>),
     Content(Content<T>),
 }
 
@@ -96,7 +96,7 @@ impl<T: SessionData> Slot<T> {
     /// Keeps the header that the response needs if the handle does not come back in time.
     pub(crate) fn announce(&self, header: Option<HeaderValue>) {
         if let SlotState::Lent(kept) = &mut *self.state() {
-            *kept = header.map(Box::new);
+            *kept = header;
         }
     }
 
