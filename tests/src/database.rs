@@ -227,6 +227,18 @@ impl AnyStore {
         each!(self, store => Arc::new(store.clone()))
     }
 
+    /// Waits until all connections are back in the pool, so that the next operation opens no other one.
+    ///
+    /// # Panics
+    /// If that takes more than 20 s.
+    pub async fn rest(&self) {
+        let begin = Instant::now();
+        while !each!(self, store => store.pool().num_idle() == store.pool().size() as usize) {
+            assert!(begin.elapsed() < Duration::from_secs(20), "connections don't come back to the pool");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Runs statements.
     ///
     /// # Panics

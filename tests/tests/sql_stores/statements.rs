@@ -43,16 +43,16 @@ pub(crate) fn are_as_few_as_promised(kind: Kind) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let database = Database::new(kind).await;
-        let store = database.store().await.shared();
+        let opened = database.store().await;
+        let store = opened.shared();
         create(&*store, "first", record("{}"), ahead(60_000)).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        opened.rest().await;
         COUNT.set(0);
         // PostgreSQL's `COMMIT` isn't logged.
         let commit = u32::from(kind == Kind::Mysql);
         let took = async |what: &'static str, expected: u32| {
             assert_eq!(COUNT.take(), expected, "{kind:?}: {what}");
-            // The connection goes back to the pool, so that no other one is opened.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            opened.rest().await;
         };
         let renewal = Renewal { ttl: Duration::from_secs(600), usual: Duration::ZERO, after: Duration::from_secs(60) };
 
