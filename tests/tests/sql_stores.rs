@@ -30,6 +30,7 @@ session_tests::main! {
     [Postgres] postgres_sweeps_in_steps,
     [Postgres] postgres_takes_few_statements,
     [Postgres] postgres_replaces_lost_connections,
+    [Postgres] postgres_stores_what_it_answers_after_a_dropped_write,
     [Postgres] postgres_reports_an_exhausted_pool,
     [Postgres] postgres_reads_and_writes_vectors_of_node,
     [Postgres] postgres_has_the_time_zone_of_node,
@@ -42,6 +43,7 @@ session_tests::main! {
     [Mysql] mysql_sweeps_in_steps,
     [Mysql] mysql_takes_few_statements,
     [Mysql] mysql_replaces_lost_connections,
+    [Mysql] mysql_stores_what_it_answers_after_a_dropped_write,
 }
 
 macro_rules! tests {
@@ -67,6 +69,8 @@ tests! {
     postgres_migrates_at_once => contract::migrates_at_once(Postgres),
     postgres_sweeps_in_steps => contract::sweeps_in_steps(Postgres),
     postgres_replaces_lost_connections => failures::lost_connections_are_replaced(Postgres),
+    postgres_stores_what_it_answers_after_a_dropped_write =>
+        failures::what_is_answered_after_a_dropped_write_is_stored(Postgres),
     postgres_reports_an_exhausted_pool => failures::an_exhausted_pool_is_an_error(),
     postgres_reads_and_writes_vectors_of_node => node::vectors_are_read_and_written(),
     postgres_has_the_time_zone_of_node => node::time_zones_are_those_of_node(),
@@ -78,6 +82,8 @@ tests! {
     mysql_migrates_at_once => contract::migrates_at_once(Mysql),
     mysql_sweeps_in_steps => contract::sweeps_in_steps(Mysql),
     mysql_replaces_lost_connections => failures::lost_connections_are_replaced(Mysql),
+    mysql_stores_what_it_answers_after_a_dropped_write =>
+        failures::what_is_answered_after_a_dropped_write_is_stored(Mysql),
 }
 
 fn postgres_takes_few_statements() {

@@ -1,10 +1,15 @@
 //! Locks, lost connections, pools without a free connection.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use session::store::{Created, Updated};
+use session::store::{Created, IndexKey, Updated};
 use session::{MySqlStore, PostgresStore, SqliteStore, Store};
+use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -73,6 +78,48 @@ pub(crate) async fn an_exhausted_pool_is_an_error() {
     drop(held);
     assert!(matches!(store.create(&id("a"), record("{}"), ahead(60_000)).await.unwrap(), Created::Stored(_)));
     assert!(load(&store, "a").await.is_some());
+}
+
+/// Writes that are given up at any moment leave no transaction behind, in which later writes would end up.
+pub(crate) async fn what_is_answered_after_a_dropped_write_is_stored(kind: Kind) {
+    let database = Database::new(kind).await;
+    let others = database.store().await.shared();
+    // The dropped write and the next one have the same connection.
+    let store: Arc<dyn Store> = if kind == Kind::Mysql {
+        let pool = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false);
+        Arc::new(MySqlStore::new(pool.connect(&database.url).await.unwrap()))
+    } else {
+        let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
+        Arc::new(PostgresStore::new(pool.connect(&database.url).await.unwrap()))
+    };
+    create(&*store, "a", record("0"), ahead(600_000)).await;
+    for polls in 1..60 {
+        let before = load(&*store, "a").await.unwrap().revision;
+        let indexed = record("1").with_index([IndexKey::new("round", polls.to_string().as_bytes())]);
+        polled(store.update(&id("a"), before, indexed, ahead(600_000)), 1 + polls % 12).await;
+        let next = polls.to_string();
+        loop {
+            let expected = load(&*store, "a").await.unwrap().revision;
+            match store.update(&id("a"), expected, record(&next), ahead(600_000)).await.unwrap() {
+                Updated::Replaced(_) => break,
+                // The dropped write was still on its way.
+                Updated::Conflict(_) => {}
+                Updated::Gone => panic!("{polls}: the session is gone"),
+            }
+        }
+        assert_eq!(text(&load(&*others, "a").await.unwrap()), next, "{polls}");
+    }
+}
+
+/// Polls a future so often, and drops it.
+async fn polled<F: Future>(future: F, times: u32) {
+    let (mut future, mut polls) = (pin!(future), 0);
+    poll_fn(|context| {
+        polls += 1;
+        let is_ready = future.as_mut().poll(context).is_ready();
+        if is_ready || polls == times { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// The server ends all connections between the operations, and while they run.

@@ -20,6 +20,8 @@ pub struct Dialect {
     pub(super) revision: &'static str,
     /// Whether the revision is a column of its own, and new with every write; otherwise it follows from the record.
     pub(super) revision_is_stored: bool,
+    /// Whether a connection is closed on which something was given up half-way.
+    pub(super) closes_dropped: bool,
     /// The expiry, in milliseconds.
     pub(super) millis: &'static str,
     /// A value that is an expiry.

@@ -73,6 +73,7 @@ impl Driver for MySql {
         json_value: "?",
         revision: "revision",
         revision_is_stored: true,
+        closes_dropped: true,
         millis: "expire",
         expire_value: "?",
         lives: "expire > ?",

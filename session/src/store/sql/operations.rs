@@ -75,23 +75,30 @@ impl<D: Driver> Shared<D> {
             }
             _ => first::<D>(&mut connection, &sql.load, &[Value::Text(id.as_str()), now.into()]).await?,
         };
-        let Some((_, mut loaded)) = row else { return Ok(Found::Nothing) };
+        let Some((_, mut loaded)) = row else {
+            connection.done();
+            return Ok(Found::Nothing);
+        };
         let renewed = renewal.and_then(|renewal| renewal.expires(loaded.record.max_age(), now, loaded.expires));
-        if let Some(renewed) = renewed.map(storable).filter(|renewed| *renewed != loaded.expires) {
-            let revision = Value::Bytes(loaded.revision.as_bytes());
-            let values = [renewed.into(), Value::Text(id.as_str()), revision, now.into()];
-            let rows = if D::DIALECT.single_writer {
-                // Who waits for the writer's turn holds no connection that the writer may wait for.
-                drop(connection);
-                self.write(&sql.renew, &values, attempts).await?
-            } else {
-                D::execute(&mut connection, &sql.renew, &values).await?
-            };
-            if rows == 0 {
-                return Ok(Found::Moved);
-            }
-            loaded.expires = renewed;
+        let Some(renewed) = renewed.map(storable).filter(|renewed| *renewed != loaded.expires) else {
+            connection.done();
+            return Ok(Found::Loaded(loaded));
+        };
+        let revision = Value::Bytes(loaded.revision.as_bytes());
+        let values = [renewed.into(), Value::Text(id.as_str()), revision, now.into()];
+        let rows = if D::DIALECT.single_writer {
+            // Who waits for the writer's turn holds no connection that the writer may wait for.
+            connection.done();
+            self.write(&sql.renew, &values, attempts).await?
+        } else {
+            let rows = D::execute(&mut connection, &sql.renew, &values).await?;
+            connection.done();
+            rows
+        };
+        if rows == 0 {
+            return Ok(Found::Moved);
         }
+        loaded.expires = renewed;
         Ok(Found::Loaded(loaded))
     }
 
@@ -100,7 +107,9 @@ impl<D: Driver> Shared<D> {
         let sql = self.statements().await?;
         let mut connection = self.acquire(attempts).await?;
         let values = [Value::Text(id.as_str()), Timestamp::now().into()];
-        Ok(first::<D>(&mut connection, &sql.load, &values).await?.map(|(_, loaded)| loaded))
+        let found = first::<D>(&mut connection, &sql.load, &values).await;
+        connection.done();
+        Ok(found?.map(|(_, loaded)| loaded))
     }
 
     pub(super) async fn create(&self, new: &Writing<'_>) -> Result<Created, Error> {
@@ -248,7 +257,9 @@ impl<D: Driver> Shared<D> {
         let mut attempts = Attempts::new();
         loop {
             let mut connection = self.acquire(&attempts).await?;
-            match D::number(&mut connection, &sql.len, &now).await {
+            let number = D::number(&mut connection, &sql.len, &now).await;
+            connection.done();
+            match number {
                 Ok(number) => return Ok(usize::try_from(number).unwrap_or_default()),
                 Err(error) => attempts.again::<D>(error).await?,
             }
@@ -271,7 +282,9 @@ impl<D: Driver> Shared<D> {
         let mut attempts = Attempts::new();
         let rows = loop {
             let mut connection = self.acquire(&attempts).await?;
-            match D::sessions(&mut connection, statement, &values).await {
+            let rows = D::sessions(&mut connection, statement, &values).await;
+            connection.done();
+            match rows {
                 Ok(rows) => break rows,
                 Err(error) => attempts.again::<D>(error).await?,
             }
@@ -305,7 +318,9 @@ impl<D: Driver> Shared<D> {
     async fn write(&self, statement: &SqlStr, values: &[Value<'_>], attempts: &Attempts) -> Result<u64, Error> {
         let _alone = self.write_alone().await;
         let mut connection = self.acquire(attempts).await?;
-        D::execute(&mut connection, statement, values).await
+        let rows = D::execute(&mut connection, statement, values).await;
+        connection.done();
+        rows
     }
 
     /// Writes a record, with its index keys in the same transaction.
@@ -335,6 +350,7 @@ impl<D: Driver> Shared<D> {
             }
         }
         transaction.commit().await?;
+        connection.done();
         Ok(rows)
     }
 }

@@ -112,6 +112,7 @@ impl Driver for Postgres {
         json_value: "?::json",
         revision: "sha256(convert_to(sess::text, 'UTF8'))",
         revision_is_stored: false,
+        closes_dropped: true,
         millis: "round(extract(epoch FROM expire AT TIME ZONE '{zone}') * 1000)::int8",
         expire_value: "to_timestamp(?::int8 / 1000.0) AT TIME ZONE '{zone}'",
         lives: "expire AT TIME ZONE '{zone}' > to_timestamp(?::int8 / 1000.0)",

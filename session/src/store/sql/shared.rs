@@ -1,5 +1,6 @@
 //! What the clones of a store share: the pool, the statements, the task that removes expired sessions.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ impl<D: Driver> Shared<D> {
     }
 
     /// A connection; after one was lost, one that answers.
-    pub(super) async fn acquire(&self, attempts: &Attempts) -> Result<PoolConnection<D::Database>, Error> {
+    pub(super) async fn acquire(&self, attempts: &Attempts) -> Result<InUse<D>, Error> {
         let mut connection = self.pool.acquire().await?;
         if attempts.has_lost_a_reply() {
             // Those that idled meanwhile were lost, too.
@@ -79,7 +80,7 @@ impl<D: Driver> Shared<D> {
                 connection = self.pool.acquire().await?;
             }
         }
-        Ok(connection)
+        Ok(InUse { connection, is_done: false })
     }
 
     pub(super) async fn write_alone(&self) -> Option<MutexGuard<'_, ()>> {
@@ -129,6 +130,43 @@ async fn sweep_repeatedly<D: Driver>(shared: Arc<Shared<D>>) {
         tokio::time::sleep(shared.settings.sweep_interval).await;
         if let Err(error) = shared.sweep_all().await {
             tracing::warn!(%error, "expired sessions could not be removed; this is tried again");
+        }
+    }
+}
+
+/// A connection in use. If the work on it is given up half-way, it is closed where sqlx loses track of that: with MySQL and
+/// PostgreSQL, a transaction whose beginning was not confirmed would stay open, so that what others write with the
+/// connection looks stored, and is lost.
+pub(super) struct InUse<D: Driver> {
+    connection: PoolConnection<D::Database>,
+    is_done: bool,
+}
+
+impl<D: Driver> InUse<D> {
+    /// Gives the connection back: nothing is under way on it.
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl<D: Driver> Deref for InUse<D> {
+    type Target = PoolConnection<D::Database>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl<D: Driver> DerefMut for InUse<D> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
+}
+
+impl<D: Driver> Drop for InUse<D> {
+    fn drop(&mut self) {
+        if !self.is_done && D::DIALECT.closes_dropped {
+            self.connection.close_on_drop();
         }
     }
 }

@@ -93,6 +93,7 @@ impl Driver for Sqlite {
         json_value: "?",
         revision: "revision",
         revision_is_stored: true,
+        closes_dropped: false,
         millis: "expire",
         expire_value: "?",
         lives: "expire > ?",
