@@ -332,13 +332,24 @@ impl<D: Driver> Shared<D> {
         attempts: &Attempts,
     ) -> Result<u64, Error> {
         let Some(index) = new.record.index() else { return self.write(statement, values, attempts).await };
-        let sql = self.statements().await?;
         let _alone = self.write_alone().await;
         let mut connection = self.acquire(attempts).await?;
+        let rows = self.put_with_keys(&mut connection, (statement, values), (new.id, index)).await;
+        connection.done();
+        rows
+    }
+
+    async fn put_with_keys(
+        &self,
+        connection: &mut Connection<D>,
+        (statement, values): (&SqlStr, &[Value<'_>]),
+        (id, index): (&SessionId, &[IndexKey]),
+    ) -> Result<u64, Error> {
+        let sql = self.statements().await?;
         let mut transaction = connection.begin().await?;
         let rows = D::execute(&mut transaction, statement, values).await?;
         if rows > 0 {
-            let id = Value::Text(new.id.as_str());
+            let id = Value::Text(id.as_str());
             let stored = D::texts(&mut transaction, &sql.keys, &[id]).await?;
             let stored: BTreeSet<_> = stored.iter().map(String::as_str).collect();
             let index: BTreeSet<_> = index.iter().map(IndexKey::as_str).collect();
@@ -350,7 +361,6 @@ impl<D: Driver> Shared<D> {
             }
         }
         transaction.commit().await?;
-        connection.done();
         Ok(rows)
     }
 }
