@@ -23,18 +23,26 @@ const COOKIES: usize = 4;
 /// How many changes of its id a session is followed through.
 const STEPS: usize = 4;
 
+/// What is moved from hand to hand while a session is opened. An error is boxed, so that it doesn't take room in it.
+type Opened<V> = Result<V, Box<SessionError>>;
+
 impl<T: SessionData> Content<T> {
     /// The session that a request asks for: the stored one that one of its cookies leads to, or a new one. None outside
     /// the cookie's path.
-    pub(crate) async fn open(layer: &LayerContext, parts: &Parts) -> Result<Option<Self>, SessionError> {
+    pub(crate) async fn open(layer: &LayerContext, parts: &Parts) -> Opened<Option<Self>> {
         let Some(request) = layer.read_request(parts)? else { return Ok(None) };
         let Some(id) = layer.presented_id(parts, 0) else { return Self::begin(layer, request, None).map(Some) };
-        let loaded = layer.load(&id, true).await?;
-        match seen(layer, &request, loaded)? {
-            Seen::Session(found) => Ok(Some(Self::stored(layer, request, id, found))),
+        // What is kept while something is awaited lies in the future; an answer that is there already need not go there.
+        let loaded = match layer.load(&id, true).into_answer() {
+            Ok(loaded) => loaded,
+            Err(later) => later.await,
+        };
+        let otherwise = match seen(layer, &request, loaded.map_err(SessionError::from)?)? {
+            Seen::Session(found) => return Ok(Some(Self::stored(layer, request, id, found))),
             // Boxed, so that the future of each extractor, which is moved around, has room for the usual way only.
-            seen => Box::pin(Self::open_otherwise(layer, request, parts, (id, seen))).await.map(Some),
-        }
+            seen => Box::pin(Self::open_otherwise(layer, request, parts, (id, seen))),
+        };
+        otherwise.await.map(Some)
     }
 
     /// The first cookie leads elsewhere than to a living session. One of a narrower path comes first, and may be left over
@@ -44,13 +52,14 @@ impl<T: SessionData> Content<T> {
         request: RequestFacts,
         parts: &Parts,
         (first, seen_first): (SessionId, Seen<T>),
-    ) -> Result<Self, SessionError> {
+    ) -> Opened<Self> {
         if let Some(found) = living(layer, &request, &first, seen_first).await? {
             return Ok(Self::stored(layer, request, first, found));
         }
         for skipped in 1..COOKIES {
             let Some(id) = layer.presented_id(parts, skipped) else { break };
-            let seen = seen(layer, &request, layer.load(&id, true).await?)?;
+            let loaded = layer.load(&id, true).await.map_err(SessionError::from)?;
+            let seen = seen(layer, &request, loaded)?;
             if let Some(found) = living(layer, &request, &id, seen).await? {
                 return Ok(Self::stored(layer, request, id, found));
             }
@@ -59,13 +68,14 @@ impl<T: SessionData> Content<T> {
     }
 
     /// A new session.
-    fn begin(layer: &LayerContext, request: RequestFacts, presented: Option<SessionId>) -> Result<Self, SessionError> {
+    fn begin(layer: &LayerContext, request: RequestFacts, presented: Option<SessionId>) -> Opened<Self> {
         let id = first_id(layer, &request)?;
         let base = initial(layer, &request);
         let cookie = base.cookie.clone();
         Ok(Self::new(Tracked::new(base), Status::new(request, presented, id, cookie)))
     }
 
+    #[inline]
     fn stored(layer: &LayerContext, request: RequestFacts, id: SessionId, found: Found<T>) -> Self {
         let Found { decoded, loaded, moved_to } = found;
         let cookie = renewed(layer, decoded.cookie.clone(), loaded.expires);
@@ -123,7 +133,7 @@ struct Found<T> {
     decoded: Arc<Decoded<T>>,
     loaded: Loaded,
     /// Its key, if it was looked for under an id that it had before.
-    moved_to: Option<SessionId>,
+    moved_to: Option<Box<SessionId>>,
 }
 
 /// What an id leads to.
@@ -135,22 +145,14 @@ enum Seen<T> {
     Nothing,
 }
 
-fn seen<T: SessionData>(
-    layer: &LayerContext,
-    request: &RequestFacts,
-    loaded: Option<Loaded>,
-) -> Result<Seen<T>, SessionError> {
+#[inline]
+fn seen<T: SessionData>(layer: &LayerContext, request: &RequestFacts, loaded: Option<Loaded>) -> Opened<Seen<T>> {
     let Some(loaded) = loaded else { return Ok(Seen::Nothing) };
     let decoded = match decode::<T>(layer, request, &loaded.record) {
         Ok(decoded) => decoded,
-        Err(error) if layer.options.on_invalid == OnInvalid::Reject => return Err(error),
-        Err(error) => {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "began a new session in place of one that can't be read");
-            return Ok(Seen::Nothing);
-        }
+        Err(error) => return unreadable(layer, error).map(|()| Seen::Nothing),
     };
-    if has_timed_out(layer, decoded.meta) {
+    if has_timed_out(layer, &decoded.meta) {
         return Ok(Seen::TimedOut);
     }
     Ok(match decoded.moved() {
@@ -159,18 +161,29 @@ fn seen<T: SessionData>(
     })
 }
 
+/// A record that can't be read is an error, or as good as none.
+#[cold]
+fn unreadable(layer: &LayerContext, error: SessionError) -> Opened<()> {
+    if layer.options.on_invalid == OnInvalid::Reject {
+        return Err(error.into());
+    }
+    let error = &error as &dyn std::error::Error;
+    tracing::warn!(error, "began a new session in place of one that can't be read");
+    Ok(())
+}
+
 /// The living session behind what was seen.
 async fn living<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     id: &SessionId,
     seen: Seen<T>,
-) -> Result<Option<Found<T>>, SessionError> {
+) -> Opened<Option<Found<T>>> {
     match seen {
         Seen::Session(found) => Ok(Some(found)),
         Seen::Moved(moved) => follow(layer, request, moved).await,
         Seen::TimedOut => {
-            layer.destroy(id).await?;
+            layer.destroy(id).await.map_err(SessionError::from)?;
             Ok(None)
         }
         Seen::Nothing => Ok(None),
@@ -183,17 +196,17 @@ async fn follow<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     mut moved: Moved,
-) -> Result<Option<Found<T>>, SessionError> {
+) -> Opened<Option<Found<T>>> {
     for _ in 0..STEPS {
         if moved.until <= Timestamp::now().as_millis() {
             return Ok(None);
         }
         let key = SessionId::new(&moved.to)?;
-        let Some(loaded) = layer.load_key(&key).await? else { return Ok(None) };
+        let Some(loaded) = layer.load_key(&key).await.map_err(SessionError::from)? else { return Ok(None) };
         let decoded = decode::<T>(layer, request, &loaded.record)?;
         match decoded.moved() {
             Some(further) => moved = further.clone(),
-            None => return Ok(Some(Found { decoded, loaded, moved_to: Some(key) })),
+            None => return Ok(Some(Found { decoded, loaded, moved_to: Some(key.into()) })),
         }
     }
     Ok(None)
@@ -224,14 +237,20 @@ pub(crate) fn renewed(layer: &LayerContext, mut cookie: SessionCookie, expires: 
 }
 
 /// Reads a record, or takes its decoded form if the store kept it.
+#[inline]
 pub(crate) fn decode<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     record: &Record,
 ) -> Result<Arc<Decoded<T>>, SessionError> {
-    if let Some(decoded) = record.decoded() {
-        return Ok(decoded);
-    }
+    record.decoded().map_or_else(|| read(layer, request, record), Ok)
+}
+
+fn read<T: SessionData>(
+    layer: &LayerContext,
+    request: &RequestFacts,
+    record: &Record,
+) -> Result<Arc<Decoded<T>>, SessionError> {
     record::read(record.json(), layer.absent(request), (T::VERSION, T::FIELDS), |version, fields| {
         T::deserialize_version(version, fields)
     })
@@ -239,6 +258,6 @@ pub(crate) fn decode<T: SessionData>(
     .map_err(|error| SessionError::Decode { session: type_name::<T>(), source: error.into() })
 }
 
-pub(crate) fn has_timed_out(layer: &LayerContext, meta: Meta) -> bool {
+pub(crate) fn has_timed_out(layer: &LayerContext, meta: &Meta) -> bool {
     layer.deadline(meta).is_some_and(|deadline| deadline <= Timestamp::now())
 }

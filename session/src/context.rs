@@ -83,7 +83,16 @@ impl LayerContext {
     }
 
     /// What a request says about its session; none if it lies outside the cookie's path.
-    pub(crate) fn read_request(&self, parts: &Parts) -> Result<Option<RequestFacts>, SessionError> {
+    pub(crate) fn read_request(&self, parts: &Parts) -> Result<Option<RequestFacts>, Box<SessionError>> {
+        if self.options.depends_on_requests() {
+            return self.read_whole_request(parts);
+        }
+        let secure_connection = self.options.proxy.is_secure(parts);
+        Ok(Some(RequestFacts { cookie: None, secure_connection, parts: None }))
+    }
+
+    #[inline(never)]
+    fn read_whole_request(&self, parts: &Parts) -> Result<Option<RequestFacts>, Box<SessionError>> {
         let own_cookie = match &self.options.cookie {
             CookieSource::Fixed(_) => None,
             CookieSource::PerRequest(make) => {
@@ -114,17 +123,22 @@ impl LayerContext {
     /// The id that the request brings, validly signed; after so many others, if it has several cookies or tokens. For
     /// express-session the first cookie alone counts, whatever it is.
     pub(crate) fn presented_id(&self, parts: &Parts, skipped: usize) -> Option<SessionId> {
-        let (transport, headers) = (&self.options.transport, &parts.headers);
-        if !transport.is_cookie() {
-            return transport.tokens(headers).filter_map(|token| self.verify(token.as_bytes())).nth(skipped);
+        if !self.options.transport.is_cookie() {
+            return self.presented_token(parts, skipped);
         }
         let looked_at = if self.options.policy.rules == Rules::Express { 1 } else { usize::MAX };
         let verified = |value: &[u8]| request::decoded(value, |value| self.verify(value.strip_prefix(b"s:")?));
-        request::values(headers, &self.options.name).take(looked_at).filter_map(verified).nth(skipped)
+        request::values(&parts.headers, &self.options.name).take(looked_at).filter_map(verified).nth(skipped)
+    }
+
+    #[inline(never)]
+    fn presented_token(&self, parts: &Parts, skipped: usize) -> Option<SessionId> {
+        let tokens = self.options.transport.tokens(&parts.headers);
+        tokens.filter_map(|token| self.verify(token.as_bytes())).nth(skipped)
     }
 
     fn verify(&self, signed: &[u8]) -> Option<SessionId> {
-        SessionId::new(str::from_utf8(self.signer.verify(signed)?).ok()?).ok()
+        SessionId::from_bytes(self.signer.verify(signed)?)
     }
 
     pub(crate) fn sign(&self, id: &SessionId) -> String {
@@ -177,7 +191,7 @@ impl LayerContext {
     }
 
     /// Until when a session may live that began as `meta` says; none if there is no absolute timeout.
-    pub(crate) fn deadline(&self, meta: Meta) -> Option<Timestamp> {
+    pub(crate) fn deadline(&self, meta: &Meta) -> Option<Timestamp> {
         let timeout = self.options.absolute_timeout?;
         Some(meta.created_at()?.saturating_add(timeout))
     }
@@ -185,7 +199,7 @@ impl LayerContext {
     /// Until when the store keeps a session that is renewed now.
     pub(crate) fn expiry(&self, cookie: &SessionCookie, meta: Meta, now: Timestamp) -> Timestamp {
         let expires = cookie.expires_at().unwrap_or_else(|| now.saturating_add(self.options.ttl));
-        self.deadline(meta).map_or(expires, |deadline| deadline.min(expires))
+        self.deadline(&meta).map_or(expires, |deadline| deadline.min(expires))
     }
 
     fn covers(&self, cookie_path: &str, parts: &Parts) -> bool {

@@ -426,6 +426,16 @@ impl Options {
         Renewal { ttl: self.ttl, usual: max_age.unwrap_or(self.ttl), after: self.touch_after }
     }
 
+    /// Whether a request says more about its session than its connection does: other attributes of the cookie, an id, or
+    /// that it lies outside the cookie's path.
+    pub(crate) fn depends_on_requests(&self) -> bool {
+        let is_everywhere = match &self.cookie {
+            CookieSource::Fixed(cookie) => cookie.path == "/" || !self.transport.is_cookie(),
+            CookieSource::PerRequest(_) => false,
+        };
+        !is_everywhere || self.policy.rules == Rules::Express || matches!(self.ids, Ids::Custom(_))
+    }
+
     /// Whether these settings go together.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         check_name(&self.name)?;

@@ -47,7 +47,7 @@ impl<T: SessionData> Slot<T> {
             return Ok(content);
         }
         let opening = Opening(self);
-        let content = Content::open(&self.layer, parts).await?;
+        let content = Content::open(&self.layer, parts).await.map_err(|error| *error)?;
         let content = content.ok_or(SessionRejection::OutsidePath { session: type_name::<T>() })?;
         opening.succeeded();
         Ok(content)
@@ -72,7 +72,7 @@ impl<T: SessionData> Slot<T> {
     }
 
     /// Opens the session before anybody asks for it. Outside the cookie's path there is none to open.
-    pub(crate) async fn open_ahead(&self, parts: &Parts) -> Result<(), SessionError> {
+    pub(crate) async fn open_ahead(&self, parts: &Parts) -> Result<(), Box<SessionError>> {
         if let Some(content) = Content::open(&self.layer, parts).await? {
             *self.state() = SlotState::Held(content);
         }

@@ -32,7 +32,7 @@ pub(crate) struct Status {
     /// The handler gave the session another id, or began another session.
     pub(crate) id_changed: bool,
     /// The key of the session, if the request came with an id that it had before: it is read, not written.
-    pub(crate) moved_to: Option<SessionId>,
+    pub(crate) moved_to: Option<Box<SessionId>>,
     /// The store told a handler that the session is no more.
     pub(crate) gone: bool,
 }
@@ -45,6 +45,7 @@ pub(crate) struct Stored {
 
 impl Status {
     /// That of a new session; `id` holds the one that it has already, if it has.
+    #[inline]
     pub(crate) fn new(
         request: RequestFacts,
         presented: Option<SessionId>,
@@ -70,10 +71,11 @@ impl Status {
     }
 
     /// That of the stored session which the client's cookie leads to.
+    #[inline]
     pub(crate) fn of_stored(
         request: RequestFacts,
         presented: SessionId,
-        (stored, moved_to): (Stored, Option<SessionId>),
+        (stored, moved_to): (Stored, Option<Box<SessionId>>),
         cookie: SessionCookie,
     ) -> Self {
         let new = Self::new(request, Some(presented), OnceLock::new(), cookie);

@@ -112,7 +112,7 @@ fn shown<T: SessionData>(
         Some(index) => has_key(&decoded, index.key()?),
         None => true,
     };
-    let lives = decoded.moved().is_none() && !has_timed_out(&sessions.layer, decoded.meta);
+    let lives = decoded.moved().is_none() && !has_timed_out(&sessions.layer, &decoded.meta);
     Ok((is_wanted && lives).then(|| StoredSession {
         sessions: sessions.clone(),
         key,

@@ -19,8 +19,9 @@ pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator
     lines.flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| value_of(pair, name.as_bytes()))
 }
 
-/// Calls `read` with the decoded value of a cookie; none if it is too long.
-pub(crate) fn decoded<R>(value: &[u8], read: impl FnOnce(&[u8]) -> Option<R>) -> Option<R> {
+/// What `read` makes of the decoded value of a cookie; none if it is too long, or `read` makes nothing of it. It makes
+/// something of texts only.
+pub(crate) fn decoded<R>(value: &[u8], read: impl Fn(&[u8]) -> Option<R>) -> Option<R> {
     if value.len() > MAX_LEN {
         return None;
     }
@@ -33,9 +34,11 @@ pub(crate) fn decoded<R>(value: &[u8], read: impl FnOnce(&[u8]) -> Option<R>) ->
         long = vec![0; value.len()];
         &mut long
     };
-    // What isn't properly encoded, or is then no text, stays as it is.
-    let is_text = |decoded: &&[u8]| decoded.is_ascii() || str::from_utf8(decoded).is_ok();
-    read(percent_decoded(value, buffer).filter(is_text).unwrap_or(value))
+    match percent_decoded(value, buffer) {
+        Some(decoded) => read(decoded).or_else(|| str::from_utf8(decoded).is_err().then(|| read(value))?),
+        // What isn't properly encoded stays as it is, and so does what is then no text.
+        None => read(value),
+    }
 }
 
 fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -25,17 +25,23 @@ pub struct Revision(Mark);
 
 #[derive(Clone)]
 enum Mark {
-    Counter([u8; 8]),
+    Counter(Counter),
     Bytes(Arc<[u8]>),
     Record(Record),
 }
+
+/// Aligned, so that it is moved as the word that it is: a processor waits where it reads other pieces than were just
+/// written.
+#[derive(Clone)]
+#[repr(align(8))]
+struct Counter([u8; 8]);
 
 impl Revision {
     /// The revision's bytes: those that it was made of; those of the counter, in little-endian order; or the record's text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Mark::Counter(bytes) => bytes,
+            Mark::Counter(Counter(bytes)) => bytes,
             Mark::Bytes(bytes) => bytes,
             Mark::Record(record) => record.json(),
         }
@@ -44,7 +50,7 @@ impl Revision {
 
 impl From<u64> for Revision {
     fn from(counter: u64) -> Self {
-        Self(Mark::Counter(counter.to_le_bytes()))
+        Self(Mark::Counter(Counter(counter.to_le_bytes())))
     }
 }
 

@@ -43,6 +43,14 @@ impl<'a, T> StoreFuture<'a, T> {
         Self(Answer::Later(Box::pin(answer)))
     }
 
+    /// The answer, if it is there; otherwise what has to be awaited.
+    pub(crate) fn into_answer(self) -> Result<Result<T, StoreError>, Self> {
+        match self.0 {
+            Answer::Ready(Some(answer)) => Ok(answer),
+            later => Err(Self(later)),
+        }
+    }
+
     /// Whether the answer is there, so that no clock need be started for it.
     pub(crate) const fn is_ready(&self) -> bool {
         matches!(self.0, Answer::Ready(_))

@@ -40,7 +40,7 @@ pin_project! {
 pin_project! {
     #[project = StepProjection]
     enum Step<Inner, ReqBody, Handler, Res> {
-        Open { opening: Boxed<(Parts, Result<(), SessionError>)>, rest: Option<(Inner, ReqBody)> },
+        Open { opening: Boxed<(Parts, Result<(), Box<SessionError>>)>, rest: Option<(Inner, ReqBody)> },
         Handle { #[pin] handler: Handler },
         Commit { commit: Commit, response: Option<Res> },
     }
