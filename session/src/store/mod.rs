@@ -12,7 +12,6 @@ mod shared;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod sql;
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
 pub use self::cached::Cached;
@@ -35,6 +34,7 @@ pub use crate::record::{IndexKey, Record, Revision};
 pub use crate::timestamp::Timestamp;
 
 use crate::id::SessionId;
+use crate::timestamp::millis;
 
 /// A store of sessions. **This documentation is the contract**; what a store answers is believed. The feature
 /// `conformance` brings a kit that tests a store against it, `session::store::conformance`.
@@ -189,16 +189,13 @@ impl Renewal {
     /// is. A store for which [`after`](Self::after) is of no use asks with a zero there.
     #[must_use]
     pub fn expires(&self, max_age: Option<Duration>, now: Timestamp, current: Timestamp) -> Option<Timestamp> {
-        let life = max_age.unwrap_or(self.ttl);
-        let renewed = now.saturating_add(life);
-        match renewed.cmp(&current) {
-            Ordering::Less => Some(renewed),
-            Ordering::Equal => None,
-            Ordering::Greater => {
-                let moved = renewed.saturating_since(current);
-                (moved >= self.after || moved.saturating_mul(10) >= life).then_some(renewed)
-            }
-        }
+        let life = millis(max_age.unwrap_or(self.ttl));
+        let renewed = now.plus_millis(life);
+        let moves = match renewed.as_millis().saturating_sub(current.as_millis()) {
+            later @ 1.. => later >= millis(self.after) || later.saturating_mul(10) >= life,
+            sooner => sooner != 0,
+        };
+        moves.then_some(renewed)
     }
 }
 

@@ -94,12 +94,14 @@ where
                     Step::Handle { handler: inner.call(Request::from_parts(parts, body)) }
                 }
                 StepProjection::Handle { handler } => {
-                    let mut response = ready!(handler.poll(context))?;
-                    let Some(slot) = this.slot.as_ref() else { return Poll::Ready(Ok(response)) };
-                    match finish(slot, &mut response) {
-                        None => return Poll::Ready(Ok(response)),
-                        Some(commit) => Step::Commit { commit, response: Some(response) },
-                    }
+                    let mut polled = handler.poll(context);
+                    // Completed where it is: a response is too large to be moved more often than it must be.
+                    let (Poll::Ready(Ok(response)), Some(slot)) = (&mut polled, this.slot.as_ref()) else {
+                        return polled;
+                    };
+                    let Some(commit) = finish(slot, response) else { return polled };
+                    let response = std::mem::replace(response, Response::new(Bytes::new().into()));
+                    Step::Commit { commit, response: Some(response) }
                 }
                 StepProjection::Commit { commit, response } => {
                     let committed = ready!(commit.as_mut().poll(context));

@@ -53,14 +53,14 @@ fn shaped<ResBody: From<Bytes>>(options: &Options, error: &SessionError) -> Opti
 }
 
 fn complete(options: &Options, headers: &mut HeaderMap, announcement: Option<HeaderValue>) {
-    if options.cache_headers && !headers.contains_key(VARY) {
-        headers.insert(VARY, varies_with(&options.transport));
+    if options.cache_headers {
+        headers.entry(VARY).or_insert_with(|| varies_with(&options.transport));
     }
     let Some(mut announcement) = announcement else { return };
     announcement.set_sensitive(true);
     let header = options.transport.response_header();
-    if options.cache_headers && !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, not_to_be_cached(&header));
+    if options.cache_headers {
+        headers.entry(CACHE_CONTROL).or_insert_with(|| not_to_be_cached(&header));
     }
     // A handler sets cookies of its own; a token of its own is the one that it wants to be sent.
     if options.transport.is_cookie() {

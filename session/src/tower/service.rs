@@ -42,12 +42,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        if request.extensions().get::<Arc<Slot<T>>>().is_some() {
+        let slot = Arc::new(Slot::<T>::new(Arc::clone(&self.context)));
+        if let Some(outer) = request.extensions_mut().insert(Arc::clone(&slot)) {
             // An outer layer has the session already; this one stands aside.
+            request.extensions_mut().insert(outer);
             return ResponseFuture::aside(self.inner.call(request));
         }
-        let slot = Arc::new(Slot::<T>::new(Arc::clone(&self.context)));
-        request.extensions_mut().insert(Arc::clone(&slot));
         if self.context.options.eager {
             // The service that is ready is the one to be called later; the clone is polled for the next request.
             let clone = self.inner.clone();

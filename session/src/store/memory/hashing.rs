@@ -13,9 +13,12 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Which of so many shards has the session.
 pub(super) fn shard_of(id: &SessionId, shards: usize) -> usize {
-    let end = id.as_bytes().last_chunk().map_or(0, |end| u64::from_le_bytes(*end));
-    let short = id.as_bytes().iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
-    let hash = folded(end ^ short, MULTIPLIER);
+    let id = id.as_bytes();
+    let word = match (id.first_chunk(), id.last_chunk()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_be_bytes(*last),
+        _ => id.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    };
+    let hash = folded(word, MULTIPLIER);
     usize::try_from(hash >> 32).unwrap_or(0) % shards
 }
 
