@@ -37,12 +37,15 @@ impl<T: SessionData> Content<T> {
             Ok(loaded) => loaded,
             Err(later) => later.await,
         };
-        let otherwise = match seen(layer, &request, loaded.map_err(SessionError::from)?)? {
-            Seen::Session(found) => return Ok(Some(Self::stored(layer, request, id, found))),
-            // Boxed, so that the future of each extractor, which is moved around, has room for the usual way only.
-            seen => Box::pin(Self::open_otherwise(layer, request, parts, (id, seen))),
+        let elsewhere = match loaded.map_err(SessionError::from)? {
+            None => Elsewhere::Nowhere,
+            Some(loaded) => match living(layer, &request, &loaded.record)? {
+                Ok(decoded) => return Ok(Some(Self::stored(layer, request, id, Found::new(decoded, loaded)))),
+                Err(elsewhere) => elsewhere,
+            },
         };
-        otherwise.await.map(Some)
+        // Boxed, so that the future of each extractor, which is moved around, has room for the usual way only.
+        Box::pin(Self::open_otherwise(layer, request, parts, (id, elsewhere))).await.map(Some)
     }
 
     /// The first cookie leads elsewhere than to a living session. One of a narrower path comes first, and may be left over
@@ -51,16 +54,19 @@ impl<T: SessionData> Content<T> {
         layer: &LayerContext,
         request: RequestFacts,
         parts: &Parts,
-        (first, seen_first): (SessionId, Seen<T>),
+        (first, elsewhere): (SessionId, Elsewhere),
     ) -> Opened<Self> {
-        if let Some(found) = living(layer, &request, &first, seen_first).await? {
+        if let Some(found) = found_elsewhere(layer, &request, &first, elsewhere).await? {
             return Ok(Self::stored(layer, request, first, found));
         }
         for skipped in 1..COOKIES {
             let Some(id) = layer.presented_id(parts, skipped) else { break };
-            let loaded = layer.load(&id, true).await.map_err(SessionError::from)?;
-            let seen = seen(layer, &request, loaded)?;
-            if let Some(found) = living(layer, &request, &id, seen).await? {
+            let Some(loaded) = layer.load(&id, true).await.map_err(SessionError::from)? else { continue };
+            let found = match living(layer, &request, &loaded.record)? {
+                Ok(decoded) => Some(Found::new(decoded, loaded)),
+                Err(elsewhere) => found_elsewhere(layer, &request, &id, elsewhere).await?,
+            };
+            if let Some(found) = found {
                 return Ok(Self::stored(layer, request, id, found));
             }
         }
@@ -136,28 +142,36 @@ struct Found<T> {
     moved_to: Option<Box<SessionId>>,
 }
 
-/// What an id leads to.
-enum Seen<T> {
-    Session(Found<T>),
-    /// The session has another id now.
-    Moved(Moved),
-    TimedOut,
-    Nothing,
+impl<T> Found<T> {
+    fn new(decoded: Arc<Decoded<T>>, loaded: Loaded) -> Self {
+        Self { decoded, loaded, moved_to: None }
+    }
 }
 
-#[inline]
-fn seen<T: SessionData>(layer: &LayerContext, request: &RequestFacts, loaded: Option<Loaded>) -> Opened<Seen<T>> {
-    let Some(loaded) = loaded else { return Ok(Seen::Nothing) };
-    let decoded = match decode::<T>(layer, request, &loaded.record) {
+/// Where an id leads, if not to a living session.
+enum Elsewhere {
+    /// The session has another id now.
+    Moved(Box<Moved>),
+    TimedOut,
+    Nowhere,
+}
+
+/// The living session that a record is, or where else its id leads.
+fn living<T: SessionData>(
+    layer: &LayerContext,
+    request: &RequestFacts,
+    record: &Record,
+) -> Opened<Result<Arc<Decoded<T>>, Elsewhere>> {
+    let decoded = match decode::<T>(layer, request, record) {
         Ok(decoded) => decoded,
-        Err(error) => return unreadable(layer, error).map(|()| Seen::Nothing),
+        Err(error) => return unreadable(layer, error).map(|()| Err(Elsewhere::Nowhere)),
     };
     if has_timed_out(layer, &decoded.meta) {
-        return Ok(Seen::TimedOut);
+        return Ok(Err(Elsewhere::TimedOut));
     }
     Ok(match decoded.moved() {
-        Some(moved) => Seen::Moved(moved.clone()),
-        None => Seen::Session(Found { decoded, loaded, moved_to: None }),
+        Some(moved) => Err(Elsewhere::Moved(Box::new(moved.clone()))),
+        None => Ok(decoded),
     })
 }
 
@@ -172,21 +186,20 @@ fn unreadable(layer: &LayerContext, error: SessionError) -> Opened<()> {
     Ok(())
 }
 
-/// The living session behind what was seen.
-async fn living<T: SessionData>(
+/// The living session that an id leads to in another way.
+async fn found_elsewhere<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     id: &SessionId,
-    seen: Seen<T>,
+    elsewhere: Elsewhere,
 ) -> Opened<Option<Found<T>>> {
-    match seen {
-        Seen::Session(found) => Ok(Some(found)),
-        Seen::Moved(moved) => follow(layer, request, moved).await,
-        Seen::TimedOut => {
+    match elsewhere {
+        Elsewhere::Moved(moved) => follow(layer, request, *moved).await,
+        Elsewhere::TimedOut => {
             layer.destroy(id).await.map_err(SessionError::from)?;
             Ok(None)
         }
-        Seen::Nothing => Ok(None),
+        Elsewhere::Nowhere => Ok(None),
     }
 }
 

@@ -27,6 +27,8 @@ const LONGEST_ENCODED_ID: usize = 3072;
 /// One layer's options, keys and store.
 pub(crate) struct LayerContext {
     pub(crate) options: Options,
+    /// Whether a request says more about its session than which connection it came over.
+    depends_on_requests: bool,
     signer: IdSigner,
     store: Arc<dyn Store>,
     /// The configured cookie, unless each request has its own.
@@ -74,8 +76,18 @@ impl LayerContext {
             }
             CookieSource::PerRequest(_) => (Arc::default(), None, None),
         };
-        let turns = Turns::default();
-        Self { options, signer, store, cookie, removals, shares_records, turns, express_cookie, usual_cookie }
+        Self {
+            depends_on_requests: options.depends_on_requests(),
+            options,
+            signer,
+            store,
+            cookie,
+            removals,
+            shares_records,
+            turns: Turns::default(),
+            express_cookie,
+            usual_cookie,
+        }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -83,8 +95,9 @@ impl LayerContext {
     }
 
     /// What a request says about its session; none if it lies outside the cookie's path.
+    #[inline]
     pub(crate) fn read_request(&self, parts: &Parts) -> Result<Option<RequestFacts>, Box<SessionError>> {
-        if self.options.depends_on_requests() {
+        if self.depends_on_requests {
             return self.read_whole_request(parts);
         }
         let secure_connection = self.options.proxy.is_secure(parts);
