@@ -235,9 +235,8 @@ pub(crate) fn first_id(layer: &LayerContext, request: &RequestFacts) -> Result<O
 
 /// The content of a new session.
 pub(crate) fn initial<T: SessionData>(layer: &LayerContext, request: &RequestFacts) -> Arc<Decoded<T>> {
-    let now = Timestamp::now();
-    let cookie = SessionCookie::new(Arc::clone(layer.cookie(request)), now);
-    let meta = Meta::new(T::VERSION, layer.options.absolute_timeout.map(|_| now));
+    let cookie = SessionCookie::new(Arc::clone(layer.cookie(request)));
+    let meta = Meta::new(T::VERSION, layer.options.absolute_timeout.map(|_| Timestamp::now()));
     Arc::new(Decoded::new(T::initial(), cookie, meta))
 }
 

@@ -30,9 +30,9 @@ pub struct SessionCookie {
 
 impl SessionCookie {
     /// The cookie of a new session.
-    pub(crate) fn new(attributes: Arc<CookieOptions>, now: Timestamp) -> Self {
+    pub(crate) fn new(attributes: Arc<CookieOptions>) -> Self {
         let original_max_age = attributes.max_age.map(millis);
-        let expires = original_max_age.map(|age| now.plus_millis(age));
+        let expires = original_max_age.map(|age| Timestamp::now().plus_millis(age));
         Self { attributes, original_max_age, expires }
     }
 
