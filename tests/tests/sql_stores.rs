@@ -18,6 +18,7 @@ session_tests::main! {
     [] sqlite_keeps_the_contract,
     [] sqlite_has_one_winner,
     [] sqlite_survives_dropped_futures,
+    [] sqlite_stores_what_it_answers_after_a_dropped_write,
     [] sqlite_migrates_at_once,
     [] sqlite_sweeps_in_steps,
     [] sqlite_survives_a_restart,
@@ -58,6 +59,8 @@ tests! {
     sqlite_keeps_the_contract => contract::keeps_the_contract(Sqlite),
     sqlite_has_one_winner => contract::has_one_winner(Sqlite),
     sqlite_survives_dropped_futures => contract::survives_dropped_futures(Sqlite),
+    sqlite_stores_what_it_answers_after_a_dropped_write =>
+        failures::what_is_answered_after_a_dropped_write_is_stored(Sqlite),
     sqlite_migrates_at_once => contract::migrates_at_once(Sqlite),
     sqlite_sweeps_in_steps => contract::sweeps_in_steps(Sqlite),
     a_server_that_is_not_there_is_named => failures::a_server_that_is_not_there_is_named(),

@@ -85,12 +85,19 @@ pub(crate) async fn what_is_answered_after_a_dropped_write_is_stored(kind: Kind)
     let database = Database::new(kind).await;
     let others = database.store().await.shared();
     // The dropped write and the next one have the same connection.
-    let store: Arc<dyn Store> = if kind == Kind::Mysql {
-        let pool = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false);
-        Arc::new(MySqlStore::new(pool.connect(&database.url).await.unwrap()))
-    } else {
-        let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
-        Arc::new(PostgresStore::new(pool.connect(&database.url).await.unwrap()))
+    let store: Arc<dyn Store> = match kind {
+        Kind::Mysql => {
+            let pool = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false);
+            Arc::new(MySqlStore::new(pool.connect(&database.url).await.unwrap()))
+        }
+        Kind::Postgres => {
+            let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
+            Arc::new(PostgresStore::new(pool.connect(&database.url).await.unwrap()))
+        }
+        Kind::Sqlite => {
+            let pool = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+            Arc::new(SqliteStore::new(pool.connect(&database.url).await.unwrap()))
+        }
     };
     create(&*store, "a", record("0"), ahead(600_000)).await;
     for polls in 1..60 {
