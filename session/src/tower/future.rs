@@ -96,12 +96,14 @@ where
                 StepProjection::Handle { handler } => {
                     let mut polled = handler.poll(context);
                     // Completed where it is: a response is too large to be moved more often than it must be.
-                    let (Poll::Ready(Ok(response)), Some(slot)) = (&mut polled, this.slot.as_ref()) else {
-                        return polled;
+                    let commit = match (&mut polled, this.slot.as_ref()) {
+                        (Poll::Ready(Ok(response)), Some(slot)) => finish(slot, response),
+                        _ => None,
                     };
-                    let Some(commit) = finish(slot, response) else { return polled };
-                    let response = std::mem::replace(response, Response::new(Bytes::new().into()));
-                    Step::Commit { commit, response: Some(response) }
+                    match (polled, commit) {
+                        (Poll::Ready(Ok(response)), Some(commit)) => Step::Commit { commit, response: Some(response) },
+                        (polled, _) => return polled,
+                    }
                 }
                 StepProjection::Commit { commit, response } => {
                     let committed = ready!(commit.as_mut().poll(context));
