@@ -100,10 +100,9 @@ where
                         (Poll::Ready(Ok(response)), Some(slot)) => finish(slot, response),
                         _ => None,
                     };
-                    match (polled, commit) {
-                        (Poll::Ready(Ok(response)), Some(commit)) => Step::Commit { commit, response: Some(response) },
-                        (polled, _) => return polled,
-                    }
+                    let Some(commit) = commit else { return polled };
+                    let Poll::Ready(Ok(response)) = polled else { return polled };
+                    Step::Commit { commit, response: Some(response) }
                 }
                 StepProjection::Commit { commit, response } => {
                     let committed = ready!(commit.as_mut().poll(context));
