@@ -6,7 +6,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 use http::request::Parts;
 
-use crate::cookie::{CookieOptions, SessionCookie, path_matches, request, response};
+use crate::cookie::response::{self, AttributeText};
+use crate::cookie::{CookieOptions, SessionCookie, path_matches, request};
 use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
 use crate::lifecycle::Rules;
@@ -33,8 +34,8 @@ pub(crate) struct LayerContext {
     store: Arc<dyn Store>,
     /// The configured cookie, unless each request has its own.
     cookie: Arc<CookieOptions>,
-    /// What takes away a cookie of the configured attributes, over a connection that isn't secure and one that is.
-    removals: Option<(Arc<CookieOptions>, [Option<HeaderValue>; 2])>,
+    /// What headers say of it, over a connection that isn't secure and one that is.
+    headers: Option<[CookieHeaders; 2]>,
     /// What the store says of itself.
     pub(crate) shares_records: bool,
     pub(crate) turns: Turns,
@@ -42,6 +43,11 @@ pub(crate) struct LayerContext {
     express_cookie: Arc<CookieOptions>,
     /// What most records say of their cookie, if one is configured for all requests.
     usual_cookie: Option<UsualCookie>,
+}
+
+struct CookieHeaders {
+    attributes: AttributeText,
+    removal: Option<HeaderValue>,
 }
 
 /// What a request says about its session.
@@ -67,12 +73,14 @@ impl LayerContext {
         };
         let signer = IdSigner::new(keyring, &options.signature, purpose);
         let (shares_records, express_cookie) = (store.shares_records(), Arc::new(CookieOptions::express()));
-        let (cookie, removals, usual_cookie) = match &options.cookie {
+        let (cookie, headers, usual_cookie) = match &options.cookie {
             CookieSource::Fixed(cookie) => {
-                let removal = |secure| response::remove(&options.name, &cookie.resolved(secure));
-                let removals = (Arc::clone(cookie), [false, true].map(removal));
+                let headers = [false, true].map(|is_secure| {
+                    let attributes = AttributeText::new(&cookie.resolved(is_secure));
+                    CookieHeaders { removal: attributes.removal(&options.name), attributes }
+                });
                 let absent = if options.policy.rules == Rules::Safe { cookie } else { &express_cookie };
-                (Arc::clone(cookie), Some(removals), UsualCookie::new(cookie, absent))
+                (Arc::clone(cookie), Some(headers), UsualCookie::new(cookie, absent))
             }
             CookieSource::PerRequest(_) => (Arc::default(), None, None),
         };
@@ -82,7 +90,7 @@ impl LayerContext {
             signer,
             store,
             cookie,
-            removals,
+            headers,
             shares_records,
             turns: Turns::default(),
             express_cookie,
@@ -140,7 +148,7 @@ impl LayerContext {
             return self.presented_token(parts, skipped);
         }
         let looked_at = if self.options.policy.rules == Rules::Express { 1 } else { usize::MAX };
-        let verified = |value: &[u8]| request::decoded(value, |value| self.verify(value.strip_prefix(b"s:")?));
+        let verified = |value: &[u8]| request::signed(value, |signed| self.verify(signed));
         request::values(&parts.headers, &self.options.name).take(looked_at).filter_map(verified).nth(skipped)
     }
 
@@ -154,10 +162,6 @@ impl LayerContext {
         SessionId::from_bytes(self.signer.verify(signed)?)
     }
 
-    pub(crate) fn sign(&self, id: &SessionId) -> String {
-        self.signer.sign(id.as_str())
-    }
-
     /// express-session stores new sessions that nobody can come back to, too.
     pub(crate) fn stores_only_what_is_announced(&self) -> bool {
         self.options.policy.rules == Rules::Safe
@@ -165,18 +169,43 @@ impl LayerContext {
 
     /// What travels, before it is encoded for its header.
     pub(crate) fn token(&self, id: &SessionId) -> String {
-        let signed = self.sign(id);
-        if self.options.transport.is_cookie() { format!("s:{signed}") } else { signed }
+        let mut token = String::from(if self.options.transport.is_cookie() { "s:" } else { "" });
+        self.signer.sign(id.as_str(), &mut |piece| token.push_str(piece));
+        token
+    }
+
+    /// The header that gives the client a token; none if it can't stand in one.
+    pub(crate) fn set_token(&self, id: &SessionId) -> Option<HeaderValue> {
+        self.options.transport.header_value(&self.token(id))
+    }
+
+    /// The header that gives the client a cookie.
+    pub(crate) fn set_cookie(
+        &self,
+        id: &SessionId,
+        cookie: &SessionCookie,
+        secure_connection: bool,
+    ) -> Option<HeaderValue> {
+        let sign = |write: &mut dyn FnMut(&str)| self.signer.sign(id.as_str(), write);
+        let (name, attributes, expires) = (&self.options.name, cookie.attributes(), cookie.expires_at());
+        match self.headers(attributes, secure_connection) {
+            Some(headers) => headers.attributes.set(name, sign, expires),
+            None => AttributeText::new(&attributes.resolved(secure_connection)).set(name, sign, expires),
+        }
     }
 
     /// The header that takes a cookie away that was sent with these attributes.
-    pub(crate) fn removal(&self, sent: &Arc<CookieOptions>, secure_connection: bool) -> Option<HeaderValue> {
-        match &self.removals {
-            Some((configured, removals)) if Arc::ptr_eq(configured, sent) => {
-                removals[usize::from(secure_connection)].clone()
-            }
-            _ => response::remove(&self.options.name, &sent.resolved(secure_connection)),
+    pub(crate) fn remove_cookie(&self, sent: &Arc<CookieOptions>, secure_connection: bool) -> Option<HeaderValue> {
+        match self.headers(sent, secure_connection) {
+            Some(headers) => headers.removal.clone(),
+            None => AttributeText::new(&sent.resolved(secure_connection)).removal(&self.options.name),
         }
+    }
+
+    /// Those that are there for cookies of the configured attributes.
+    fn headers(&self, attributes: &Arc<CookieOptions>, secure_connection: bool) -> Option<&CookieHeaders> {
+        let headers = self.headers.as_ref().filter(|_| Arc::ptr_eq(&self.cookie, attributes))?;
+        headers.get(usize::from(secure_connection))
     }
 
     pub(crate) fn new_id(&self, request: &RequestFacts) -> Result<SessionId, SessionError> {

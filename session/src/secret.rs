@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64ct::{Base64Unpadded, Encoding};
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -116,7 +116,7 @@ impl TryFrom<Vec<Secret>> for Keyring {
 #[non_exhaustive]
 pub enum Signature {
     /// HMAC-SHA256 with a key derived from the secret and the cookie's name, so that a value signed for another cookie
-    /// or another layer is worth nothing here. The default.
+    /// or another layer is worth nothing here; in base64url, of which nothing has to be escaped in a cookie. The default.
     #[default]
     Bound,
     /// HMAC-SHA256 with the secret itself, byte for byte what cookie-signature and express-session make.
@@ -158,41 +158,50 @@ pub trait Signer: Send + Sync + 'static {
 /// Signs and verifies ids for one layer, with the key states prepared once.
 #[derive(Clone)]
 pub(crate) enum IdSigner {
-    Hmac(Vec<Hmac<Sha256>>),
+    Hmac(Vec<Key>),
     Custom(Arc<dyn Signer>),
     Unsigned,
+}
+
+#[derive(Clone)]
+pub(crate) struct Key {
+    state: Hmac<Sha256>,
+    alphabet: Alphabet,
+}
+
+/// How codes are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alphabet {
+    /// With `-` and `_`, which stay as they are in a cookie.
+    UrlSafe,
+    /// With `+` and `/`, as cookie-signature has it.
+    Express,
 }
 
 impl IdSigner {
     /// `purpose` and `name` say what a bound signature is for.
     pub(crate) fn new(keyring: &Keyring, signature: &Signature, (purpose, name): (&str, &str)) -> Self {
         let keys = keyring.0.iter();
+        let bound = keys.clone().map(|secret| Key::bound(secret, purpose, name));
+        let express = keys.map(Key::express);
         match signature {
-            Signature::Bound => Self::Hmac(keys.map(|secret| bound_key(secret, purpose, name)).collect()),
-            Signature::Express => Self::Hmac(keys.map(|secret| key(&secret.0)).collect()),
-            Signature::BoundOrExpress => {
-                let bound = keys.clone().map(|secret| bound_key(secret, purpose, name));
-                Self::Hmac(bound.chain(keys.map(|secret| key(&secret.0))).collect())
-            }
+            Signature::Bound => Self::Hmac(bound.collect()),
+            Signature::Express => Self::Hmac(express.collect()),
+            Signature::BoundOrExpress => Self::Hmac(bound.chain(express).collect()),
             Signature::Custom(signer) => Self::Custom(Arc::clone(signer)),
             Signature::Unsigned => Self::Unsigned,
         }
     }
 
-    /// `<id>.<signature>`
-    pub(crate) fn sign(&self, id: &str) -> String {
+    /// Writes `<id>.<signature>`, in pieces.
+    pub(crate) fn sign(&self, id: &str, write: &mut dyn FnMut(&str)) {
         match self {
-            Self::Unsigned => id.to_owned(),
-            Self::Custom(signer) => signer.sign(id),
+            Self::Unsigned => write(id),
+            Self::Custom(signer) => write(&signer.sign(id)),
             Self::Hmac(keys) => {
-                let code = keys.first().map(|key| code(key, id.as_bytes()));
                 let mut buffer = [0; SIGNATURE_LEN];
-                // A code always fits its 43 letters.
-                let signature =
-                    code.and_then(|code| Base64Unpadded::encode(&code, &mut buffer).ok()).unwrap_or_default();
-                let mut signed = String::with_capacity(id.len() + 1 + SIGNATURE_LEN);
-                signed.extend([id, ".", signature]);
-                signed
+                let signature = keys.first().map(|key| key.signature(id, &mut buffer)).unwrap_or_default();
+                [id, ".", signature].into_iter().for_each(write);
             }
         }
     }
@@ -206,45 +215,92 @@ impl IdSigner {
             Self::Hmac(keys) => {
                 let (id, signature) = signed.split_at_checked(signed.len().checked_sub(SIGNATURE_LEN)?)?;
                 let id = id.strip_suffix(b".")?;
-                let presented = decoded(signature)?;
-                keys.iter().any(|key| is_same(&code(key, id), &presented)).then_some(id)
+                let presented = Presented::read(signature)?;
+                keys.iter().any(|key| key.made(&presented, id)).then_some(id)
             }
         }
     }
 }
 
-/// The code that a client presents. It is no secret: how long this takes tells nothing of ours.
-// Letter by letter, in few instructions of code: those of a library's decoder, for texts of any length, are several times as
-// many, and what a request runs through has to fit into the processor's cache.
-fn decoded(signature: &[u8]) -> Option<[u8; CODE_LEN]> {
-    let mut code = [0; CODE_LEN];
-    let mut places = code.iter_mut();
-    let (mut bits, mut number, mut all) = (0_u32, 0, 0);
-    for letter in signature {
-        let value = LETTER_VALUES[usize::from(*letter)];
-        all |= value;
-        (bits, number) = (bits << 6 | u32::from(value), number + 6);
-        if number >= 8 {
-            number -= 8;
-            let [.., byte] = (bits >> number).to_be_bytes();
-            *places.next()? = byte;
-        }
+impl Key {
+    fn bound(secret: &Secret, purpose: &str, name: &str) -> Self {
+        let purposed = keyed(&secret.0).chain_update(purpose).chain_update(b"\0");
+        let derived = purposed.chain_update(name).finalize().into_bytes();
+        Self { state: keyed(&Zeroizing::new(derived.to_vec())), alphabet: Alphabet::UrlSafe }
     }
-    let rest = bits & ((1 << number) - 1);
-    (all < NO_LETTER && rest == 0 && places.len() == 0).then_some(code)
+
+    fn express(secret: &Secret) -> Self {
+        Self { state: keyed(&secret.0), alphabet: Alphabet::Express }
+    }
+
+    fn code(&self, id: &[u8]) -> [u8; CODE_LEN] {
+        self.state.clone().chain_update(id).finalize().into_bytes().into()
+    }
+
+    fn signature<'a>(&self, id: &str, buffer: &'a mut [u8; SIGNATURE_LEN]) -> &'a str {
+        let code = self.code(id.as_bytes());
+        let written = match self.alphabet {
+            Alphabet::UrlSafe => Base64UrlUnpadded::encode(&code, buffer),
+            Alphabet::Express => Base64Unpadded::encode(&code, buffer),
+        };
+        // A code always fits its 43 letters.
+        written.unwrap_or_default()
+    }
+
+    fn made(&self, presented: &Presented, id: &[u8]) -> bool {
+        let other = match self.alphabet {
+            Alphabet::UrlSafe => EXPRESS_LETTER,
+            Alphabet::Express => URL_SAFE_LETTER,
+        };
+        presented.letters & other == 0 && is_same(&self.code(id), &presented.code)
+    }
 }
 
-/// What is no letter of base64.
-const NO_LETTER: u8 = 64;
+/// A code that a client presents. It is no secret: how long it takes to read it tells nothing of ours.
+struct Presented {
+    code: [u8; CODE_LEN],
+    /// Which letters it was written with, of those that only one alphabet has.
+    letters: u8,
+}
+
+impl Presented {
+    // Letter by letter, in few instructions of code: those of a library's decoder, for texts of any length, are several times
+    // as many, and what a request runs through has to fit into the processor's cache.
+    fn read(signature: &[u8]) -> Option<Self> {
+        let mut code = [0; CODE_LEN];
+        let mut places = code.iter_mut();
+        let (mut bits, mut number, mut letters) = (0_u32, 0, 0);
+        for letter in signature {
+            let value = LETTER_VALUES[usize::from(*letter)];
+            letters |= value;
+            (bits, number) = (bits << 6 | u32::from(value & LETTER_VALUE), number + 6);
+            if number >= 8 {
+                number -= 8;
+                let [.., byte] = (bits >> number).to_be_bytes();
+                *places.next()? = byte;
+            }
+        }
+        let rest = bits & ((1 << number) - 1);
+        (rest == 0 && places.len() == 0).then_some(Self { code, letters })
+    }
+}
+
+/// The bits that are a letter's value.
+const LETTER_VALUE: u8 = 63;
+/// What only one of the alphabets has is marked as such; what neither has, as both.
+const EXPRESS_LETTER: u8 = 64;
+const URL_SAFE_LETTER: u8 = 128;
 
 const LETTER_VALUES: [u8; 256] = {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut values = [NO_LETTER; 256];
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut values = [EXPRESS_LETTER | URL_SAFE_LETTER; 256];
     let mut value = 0;
-    while value < NO_LETTER {
+    while value < 62 {
         values[letters[value as usize] as usize] = value;
         value += 1;
     }
+    (values[b'+' as usize], values[b'/' as usize]) = (EXPRESS_LETTER | 62, EXPRESS_LETTER | 63);
+    (values[b'-' as usize], values[b'_' as usize]) = (URL_SAFE_LETTER | 62, URL_SAFE_LETTER | 63);
     values
 };
 
@@ -258,17 +314,7 @@ fn words(code: &[u8; CODE_LEN]) -> [u64; CODE_LEN / 8] {
     std::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_le_bytes(*word)))
 }
 
-fn code(key: &Hmac<Sha256>, id: &[u8]) -> [u8; CODE_LEN] {
-    key.clone().chain_update(id).finalize().into_bytes().into()
-}
-
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length: RFC 2104 §2")]
-fn key(bytes: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(bytes).expect("a key of any length")
-}
-
-fn bound_key(secret: &Secret, purpose: &str, name: &str) -> Hmac<Sha256> {
-    let purposed = key(&secret.0).chain_update(purpose).chain_update(b"\0");
-    let derived = purposed.chain_update(name).finalize().into_bytes();
-    key(&Zeroizing::new(derived.to_vec()))
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("a key of any length")
 }

@@ -236,6 +236,34 @@ async fn a_bound_signature_is_worth_nothing_under_another_name_or_as_an_express_
 }
 
 #[tokio::test]
+async fn a_signature_is_written_in_its_own_letters_only() {
+    // Who signs, the letters that only it has, as cookies have them, and what the other has in their place.
+    let cases = [(Signature::Bound, ["-", "_"], ["%2B", "%2F"]), (Signature::Express, ["%2B", "%2F"], ["-", "_"])];
+    for (signature, own, others) in cases {
+        let store = MemoryStore::new();
+        let [alone, either] = [signature, Signature::BoundOrExpress].map(|one| Options::default().signature(one));
+        let clients = [app(&store, secret(), alone.clone()).await, app(&store, secret(), either).await];
+        let mut met = 0;
+        for _ in 0..50 {
+            let mut visitor = app(&store, secret(), alone.clone()).await;
+            visitor.get("/see").await;
+            let value = visitor.jar["connect.sid"].clone();
+            let signature = value.rsplit_once('.').unwrap().1;
+            assert!(others.iter().all(|letter| !signature.contains(letter)), "{value}");
+            let id = value.strip_suffix(signature).unwrap();
+            let rewritten = signature.replace(own[0], others[0]).replace(own[1], others[1]);
+            met += usize::from(rewritten != signature);
+            let expected = if rewritten == signature { "1" } else { "0" };
+            for client in &clients {
+                assert_eq!(read(client, &format!("connect.sid={value}")).await, "1");
+                assert_eq!(read(client, &format!("connect.sid={id}{rewritten}")).await, expected, "{value}");
+            }
+        }
+        assert!(met > 0, "no signature had a letter of its own");
+    }
+}
+
+#[tokio::test]
 async fn the_first_secret_signs_and_all_verify() {
     for options in [Options::default(), Options::express()] {
         let store = MemoryStore::new();

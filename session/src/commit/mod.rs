@@ -14,7 +14,7 @@ pub(crate) use self::record::upgraded as upgraded_record;
 use self::write::Writing;
 use crate::content::{decode, first_id, initial, renewed};
 use crate::context::LayerContext;
-use crate::cookie::{SessionCookie, response};
+use crate::cookie::SessionCookie;
 use crate::data::{Changes, Content, SessionData, Special, Tracked, Wanted};
 use crate::error::SessionError;
 use crate::id::SessionId;
@@ -215,14 +215,12 @@ pub(crate) fn announce(
     let secure_connection = status.request.secure_connection;
     match announce {
         Announce::Nothing => Ok(None),
-        Announce::Remove => Ok(layer.removal(status.sent(), secure_connection)),
+        Announce::Remove => Ok(layer.remove_cookie(status.sent(), secure_connection)),
         Announce::Set => {
             if layer.options.policy.rules == Rules::Express {
                 status.cookie.renew(Timestamp::now());
             }
-            let attributes = status.cookie.attributes().resolved(secure_connection);
-            let signed = layer.sign(status.id(layer)?);
-            Ok(response::set(&layer.options.name, &signed, &attributes, status.cookie.expires_at()))
+            Ok(layer.set_cookie(status.id(layer)?, &status.cookie, secure_connection))
         }
     }
 }
@@ -236,7 +234,7 @@ fn announce_token(
     if announce != Announce::Set || status.is_known() || !layer.options.send_token {
         return Ok(None);
     }
-    Ok(layer.options.transport.header_value(&layer.sign(status.id(layer)?)))
+    Ok(layer.set_token(status.id(layer)?))
 }
 
 async fn touch<T: SessionData>(

@@ -10,18 +10,28 @@ use memchr::memchr;
 /// What browsers send at most for a cookie's name and value: RFC 6265bis §5.6. Longer values are as good as none.
 const MAX_LEN: usize = 4096;
 
-/// Values up to this length are decoded without an allocation; one that this library makes has about 80 bytes.
-const SHORT: usize = 128;
-
 /// The values of all cookies of this name, as they came, in the order of the `Cookie` lines, which count as one.
 pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(COOKIE).iter();
     lines.flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| value_of(pair, name.as_bytes()))
 }
 
-/// What `read` makes of the decoded value of a cookie; none if it is too long, or `read` makes nothing of it. It makes
-/// something of texts only.
-pub(crate) fn decoded<R>(value: &[u8], read: impl Fn(&[u8]) -> Option<R>) -> Option<R> {
+/// Values up to this length are decoded without an allocation; one that this library makes has about 80 bytes.
+const SHORT: usize = 128;
+
+/// What `read` makes of a signed value: of what is decoded from it, after `s:`. None if it isn't signed, is too long, or
+/// `read` makes nothing of it. It makes something of texts only.
+pub(crate) fn signed<R>(value: &[u8], read: impl Fn(&[u8]) -> Option<R>) -> Option<R> {
+    match value.strip_prefix(b"s%3A") {
+        // What this library makes has no other escapes.
+        Some(signed) if memchr(b'%', signed).is_none() && value.len() <= MAX_LEN => read(signed),
+        _ => decoded(value, |value| read(value.strip_prefix(b"s:")?)),
+    }
+}
+
+/// What `read` makes of the decoded value.
+#[inline(never)]
+fn decoded<R>(value: &[u8], read: impl Fn(&[u8]) -> Option<R>) -> Option<R> {
     if value.len() > MAX_LEN {
         return None;
     }

@@ -13,31 +13,80 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use super::options::{CookieOptions, Priority, SameSite, Secure};
 use crate::timestamp::Timestamp;
 
-/// The header that gives the client a session. `attributes` are resolved: neither `secure` nor `same_site` is auto.
-/// None if something in them can't stand in a header.
-pub(crate) fn set(
-    name: &str,
-    signed: &str,
-    attributes: &CookieOptions,
-    expires: Option<Timestamp>,
-) -> Option<HeaderValue> {
-    let mut line = String::with_capacity(256);
-    line.extend([name, "=s%3A"]);
-    encode(&mut line, signed);
-    scope(&mut line, attributes);
-    if let Some(expires) = expires {
-        write!(line, "; Expires={}", date(expires)).ok()?;
+/// A cookie's attributes as headers have them, its expiry aside: made once for those that most cookies have.
+pub(crate) struct AttributeText {
+    /// What browsers tell cookies of one name apart by, or refuse to replace them for.
+    scope: String,
+    priority: &'static str,
+}
+
+impl AttributeText {
+    /// The attributes are resolved: neither `secure` nor `same_site` is auto.
+    pub(crate) fn new(attributes: &CookieOptions) -> Self {
+        let priority = match attributes.priority {
+            None => "",
+            Some(Priority::Low) => "; Priority=Low",
+            Some(Priority::Medium) => "; Priority=Medium",
+            Some(Priority::High) => "; Priority=High",
+        };
+        Self { scope: scope(attributes), priority }
+    }
+
+    /// The header that gives the client a session. `write_signed` writes the cookie's value, in pieces. None if something
+    /// in it can't stand in a header.
+    pub(crate) fn set(
+        &self,
+        name: &str,
+        write_signed: impl FnOnce(&mut dyn FnMut(&str)),
+        expires: Option<Timestamp>,
+    ) -> Option<HeaderValue> {
+        // A usual cookie has just this room, so that it need not be moved to become a header.
+        let room = name.len() + SIGNED.len() + USUAL_VALUE + self.scope.len() + self.priority.len();
+        let mut line = String::with_capacity(room);
+        line.extend([name, SIGNED]);
+        write_signed(&mut |piece| encode(&mut line, piece));
+        line.extend([&*self.scope, self.priority]);
+        if let Some(expires) = expires {
+            write!(line, "; Expires={}", date(expires)).ok()?;
+        }
+        HeaderValue::try_from(line).ok()
+    }
+
+    /// The header that takes the cookie away: of exactly the same scope, since browsers keep the old one otherwise. And as
+    /// much for other sites, since from an embedded page browsers take nothing but `SameSite=None`: RFC 6265bis §5.7.
+    pub(crate) fn removal(&self, name: &str) -> Option<HeaderValue> {
+        let line = format!("{name}={}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT", self.scope);
+        HeaderValue::try_from(line).ok()
+    }
+}
+
+/// What a signed value begins with, `s:`, encoded.
+const SIGNED: &str = "=s%3A";
+/// An id of 32 letters, a dot, and a signature of 43.
+const USUAL_VALUE: usize = 76;
+
+fn scope(attributes: &CookieOptions) -> String {
+    let mut scope = String::new();
+    if attributes.http_only {
+        scope.push_str("; HttpOnly");
+    }
+    scope.push_str(match attributes.same_site {
+        SameSite::Strict => "; SameSite=Strict",
+        SameSite::Lax => "; SameSite=Lax",
+        SameSite::None => "; SameSite=None",
+        SameSite::Auto | SameSite::Unset => "",
+    });
+    if attributes.secure == Secure::On {
+        scope.push_str("; Secure");
+    }
+    scope.extend(["; Path=", &attributes.path]);
+    if let Some(domain) = &attributes.domain {
+        scope.extend(["; Domain=", domain]);
     }
     if attributes.partitioned {
-        line.push_str("; Partitioned");
+        scope.push_str("; Partitioned");
     }
-    line.push_str(match attributes.priority {
-        None => "",
-        Some(Priority::Low) => "; Priority=Low",
-        Some(Priority::Medium) => "; Priority=Medium",
-        Some(Priority::High) => "; Priority=High",
-    });
-    HeaderValue::try_from(line).ok()
+    scope
 }
 
 /// How many bytes a text has in a cookie's value.
@@ -45,50 +94,20 @@ pub(crate) fn encoded_len(text: &str) -> usize {
     text.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 }).sum()
 }
 
-/// The header that takes the cookie away: of exactly the same scope, since browsers keep the old one otherwise. And as
-/// much for other sites, since from an embedded page browsers take nothing but `SameSite=None`: RFC 6265bis §5.7.
-pub(crate) fn remove(name: &str, attributes: &CookieOptions) -> Option<HeaderValue> {
-    let mut line = String::with_capacity(160);
-    line.extend([name, "="]);
-    scope(&mut line, attributes);
-    line.push_str("; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
-    if attributes.partitioned {
-        line.push_str("; Partitioned");
-    }
-    HeaderValue::try_from(line).ok()
-}
-
-fn scope(line: &mut String, attributes: &CookieOptions) {
-    if attributes.http_only {
-        line.push_str("; HttpOnly");
-    }
-    line.push_str(match attributes.same_site {
-        SameSite::Strict => "; SameSite=Strict",
-        SameSite::Lax => "; SameSite=Lax",
-        SameSite::None => "; SameSite=None",
-        SameSite::Auto | SameSite::Unset => "",
-    });
-    if attributes.secure == Secure::On {
-        line.push_str("; Secure");
-    }
-    line.extend(["; Path=", &attributes.path]);
-    if let Some(domain) = &attributes.domain {
-        line.extend(["; Domain=", domain]);
-    }
-}
-
 /// As JavaScript's `encodeURIComponent` does it, with which express-session encodes the value.
 fn encode(line: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some(escaped) = rest.bytes().position(|byte| !is_plain(byte)) {
-        let (plain, after) = rest.split_at(escaped);
-        line.push_str(plain);
-        let mut characters = after.chars();
-        let bytes = characters.next().map_or(0, char::len_utf8);
-        line.extend(percent_encode(&after.as_bytes()[..bytes], NON_ALPHANUMERIC));
-        rest = characters.as_str();
+    // Without an early end, this is several letters a step.
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        return line.push_str(text);
     }
-    line.push_str(rest);
+    for character in text.chars() {
+        let mut bytes = [0; 4];
+        let bytes = character.encode_utf8(&mut bytes);
+        match bytes.as_bytes() {
+            [byte] if is_plain(*byte) => line.push(character),
+            bytes => line.extend(percent_encode(bytes, NON_ALPHANUMERIC)),
+        }
+    }
 }
 
 fn is_plain(byte: u8) -> bool {
