@@ -1,7 +1,7 @@
 //! The sessions of a memory store, in maps that threads share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
@@ -31,7 +31,19 @@ impl Session {
     }
 }
 
-type Shard = HashMap<SessionId, Session, IdHashing>;
+#[derive(Default)]
+struct Shard {
+    sessions: HashMap<SessionId, Session, IdHashing>,
+    /// That of the latest change. An id always has the same shard, so that it never has the same revision again.
+    revision: u64,
+}
+
+impl Shard {
+    const fn next_revision(&mut self) -> u64 {
+        self.revision += 1;
+        self.revision
+    }
+}
 
 /// A shard in a cache line of its own: threads that use its neighbours don't slow it down.
 #[derive(Default)]
@@ -42,7 +54,6 @@ struct Place(Mutex<Shard>);
 pub(super) struct Sessions {
     shards: [Place; SHARDS],
     stored: AtomicUsize,
-    revisions: AtomicU64,
     index: Index,
     last_full_sweep: AtomicI64,
     sweeper: OnceLock<Sender<()>>,
@@ -53,7 +64,6 @@ impl Default for Sessions {
         Self {
             shards: std::array::from_fn(|_| Place::default()),
             stored: AtomicUsize::new(0),
-            revisions: AtomicU64::new(0),
             index: Index::default(),
             last_full_sweep: AtomicI64::new(i64::MIN),
             sweeper: OnceLock::new(),
@@ -81,23 +91,26 @@ impl Sessions {
     pub(super) fn create(&self, id: &SessionId, record: Record, expires: Timestamp) -> Created {
         let mut shard = self.shard_of(id);
         // Nearly always nobody has the id, and no clock is needed.
-        if shard.contains_key(id) && self.living(&mut shard, id, Timestamp::now(), |_| ()).is_some() {
+        if shard.sessions.contains_key(id) && self.living(&mut shard, id, Timestamp::now(), |_| ()).is_some() {
             return Created::Taken;
         }
         Created::Stored(self.insert(&mut shard, id, record, expires))
     }
 
     pub(super) fn update(&self, id: &SessionId, expected: Revision, record: Record, expires: Timestamp) -> Updated {
-        let updated = self.living(&mut self.shard_of(id), id, Timestamp::now(), |session| {
+        let mut shard = self.shard_of(id);
+        let next = shard.next_revision();
+        let updated = self.living(&mut shard, id, Timestamp::now(), |session| {
             if Revision::from(session.revision) != expected {
                 return (Updated::Conflict(session.loaded()), None);
             }
             self.index.replace(id, &session.record, &record);
-            (session.revision, session.expires) = (self.next_revision(), expires);
+            (session.revision, session.expires) = (next, expires);
             let old = std::mem::replace(&mut session.record, record);
-            (Updated::Replaced(session.revision.into()), Some(old))
+            (Updated::Replaced(next.into()), Some(old))
         });
         // The old record is let go when the shard is free again.
+        drop(shard);
         updated.map_or(Updated::Gone, |(updated, _old)| updated)
     }
 
@@ -166,6 +179,7 @@ impl Sessions {
         while let Some(shard) = self.shards.get(index) {
             let shard = lock(shard);
             let living = shard
+                .sessions
                 .iter()
                 .filter(|(id, session)| session.expires > now && last.as_ref().is_none_or(|last| *id > last));
             let mut rest: Vec<_> = living.map(|(id, session)| (id.clone(), session.loaded())).collect();
@@ -185,13 +199,14 @@ impl Sessions {
     }
 
     pub(super) fn count(&self, now: Timestamp) -> usize {
-        self.shards.iter().map(|shard| lock(shard).values().filter(|session| session.expires > now).count()).sum()
+        let living = |shard| lock(shard).sessions.values().filter(|session| session.expires > now).count();
+        self.shards.iter().map(living).sum()
     }
 
     pub(super) fn clear(&self) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            let sessions = std::mem::take(&mut *shard);
+            let sessions = std::mem::take(&mut shard.sessions);
             self.stored.fetch_sub(sessions.len(), Ordering::Relaxed);
             sessions.iter().for_each(|(id, session)| self.index.remove(id, &session.record));
         }
@@ -213,7 +228,7 @@ impl Sessions {
         now: Timestamp,
         act: impl FnOnce(&mut Session) -> R,
     ) -> Option<R> {
-        match shard.get_mut(id) {
+        match shard.sessions.get_mut(id) {
             None => return None,
             Some(session) if session.expires > now => return Some(act(session)),
             Some(_) => {}
@@ -224,22 +239,18 @@ impl Sessions {
 
     /// Puts a session where none is.
     fn insert(&self, shard: &mut Shard, id: &SessionId, record: Record, expires: Timestamp) -> Revision {
-        let revision = self.next_revision();
+        let revision = shard.next_revision();
         self.index.insert(id, &record);
-        shard.insert(id.clone(), Session { record, revision, expires });
+        shard.sessions.insert(id.clone(), Session { record, revision, expires });
         self.stored.fetch_add(1, Ordering::Relaxed);
         revision.into()
     }
 
     fn remove(&self, shard: &mut Shard, id: &SessionId) -> Option<Session> {
-        let session = shard.remove(id)?;
+        let session = shard.sessions.remove(id)?;
         self.index.remove(id, &session.record);
         self.stored.fetch_sub(1, Ordering::Relaxed);
         Some(session)
-    }
-
-    fn next_revision(&self) -> u64 {
-        self.revisions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Removes what has expired, one shard at a time, so that no request waits long.
@@ -247,11 +258,12 @@ impl Sessions {
         for shard in &self.shards {
             let now = Timestamp::now();
             let mut shard = lock(shard);
-            let expired: Vec<_> = shard.extract_if(|_, session| session.expires <= now).collect();
+            let sessions = &mut shard.sessions;
+            let expired: Vec<_> = sessions.extract_if(|_, session| session.expires <= now).collect();
             expired.iter().for_each(|(id, session)| self.index.remove(id, &session.record));
             self.stored.fetch_sub(expired.len(), Ordering::Relaxed);
-            if shard.capacity() > 4 * shard.len() + 64 {
-                shard.shrink_to_fit();
+            if sessions.capacity() > 4 * sessions.len() + 64 {
+                sessions.shrink_to_fit();
             }
             // What takes longest is done when the shard is free again.
             drop(shard);
