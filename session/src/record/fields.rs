@@ -30,7 +30,7 @@ impl FieldTexts {
         let expected = wanted.len().min(fields.len());
         let (buffer, ranges) = (Vec::with_capacity(USUAL_TEXT * expected), Vec::with_capacity(expected));
         let mut texts = Self { buffer, ranges, present: FieldSet::EMPTY };
-        serialize(FieldSerializer { fields, wanted, next: 0, sink: &mut texts })?;
+        serialize(FieldSerializer::new(fields, wanted, &mut texts))?;
         Ok(texts)
     }
 
@@ -45,7 +45,7 @@ impl FieldTexts {
     ) -> Result<FieldSet, Error> {
         let (missing, different) = (self.present.intersection(wanted), FieldSet::EMPTY);
         let mut differences = Differences { texts: self, fields, one_is_enough, missing, different };
-        serialize(FieldSerializer { fields, wanted, next: 0, sink: &mut differences })?;
+        serialize(FieldSerializer::new(fields, wanted, &mut differences))?;
         if differences.is_satisfied() {
             return Ok(differences.different);
         }
@@ -175,12 +175,33 @@ pub(crate) trait Sink {
 }
 
 /// Takes a session as a serde struct and gives the wanted fields to a sink.
+///
+/// serde hands over the fields one by one, in the order of their declaration, so that one that isn't wanted is passed over
+/// without a look at its name.
 pub(crate) struct FieldSerializer<'a, K> {
     fields: &'static [Field],
     wanted: FieldSet,
-    /// The field that serde will probably hand over next: they come in the order of their declaration.
+    /// The places of those that are looked at: where serde leaves out fields, all.
+    asked: FieldSet,
+    /// The place of the field that comes next.
     next: usize,
     sink: &'a mut K,
+}
+
+impl<'a, K: Sink> FieldSerializer<'a, K> {
+    fn new(fields: &'static [Field], wanted: FieldSet, sink: &'a mut K) -> Self {
+        let asked = if fields.iter().any(|field| field.skipped) { FieldSet::ALL } else { wanted };
+        Self { fields, wanted, asked, next: 0, sink }
+    }
+
+    /// The field of this name, if it is wanted.
+    #[inline(never)]
+    fn wanted(&self, place: usize, key: &'static str) -> Result<Option<usize>, Error> {
+        let is_there = self.fields.get(place).is_some_and(|field| field.name == key);
+        let found = if is_there { Some(place) } else { self.fields.iter().position(|field| field.name == key) };
+        let index = found.ok_or_else(|| Error::custom(format_args!("`{key}` is no field of this session")))?;
+        Ok(Some(index).filter(|index| self.wanted.contains(*index)))
+    }
 }
 
 impl<K: Sink> SerializeStruct for FieldSerializer<'_, K> {
@@ -188,16 +209,23 @@ impl<K: Sink> SerializeStruct for FieldSerializer<'_, K> {
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        if self.sink.is_satisfied() {
+        let place = self.next;
+        self.next += 1;
+        if !self.asked.contains(place) {
             return Ok(());
         }
-        let is_next = self.fields.get(self.next).is_some_and(|field| field.name == key);
-        let found = if is_next { Some(self.next) } else { self.fields.iter().position(|field| field.name == key) };
-        let Some(index) = found else {
-            return Err(Error::custom(format_args!("`{key}` is no field of this session")));
-        };
-        self.next = index + 1;
-        if self.wanted.contains(index) { self.sink.field(index, value) } else { Ok(()) }
+        if let Some(index) = self.wanted(place, key)? {
+            self.sink.field(index, value)?;
+            if self.sink.is_satisfied() {
+                self.asked = FieldSet::EMPTY;
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_field(&mut self, _: &'static str) -> Result<(), Error> {
+        self.next += 1;
+        Ok(())
     }
 
     fn end(self) -> Result<(), Error> {
