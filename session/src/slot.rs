@@ -24,6 +24,8 @@ enum SlotState<T> {
     /// stays away until then.
     Lent(Option<HeaderValue>),
     Held(Content<T>),
+    /// It was destroyed; this header takes its cookie away.
+    Destroyed(Option<HeaderValue>),
     /// The response has left, or a handler panicked with the session in hand.
     Closed,
 }
@@ -31,8 +33,8 @@ enum SlotState<T> {
 /// What the layer finds in a slot when the response is ready.
 pub(crate) enum Closing<T> {
     Unused,
-    /// The handle outlives the response.
-    Lent(Option<HeaderValue>),
+    /// The session was destroyed, or its handle outlives the response.
+    Header(Option<HeaderValue>),
     Content(Content<T>),
 }
 
@@ -59,7 +61,7 @@ impl<T: SessionData> Slot<T> {
         let mut state = self.state();
         match &*state {
             SlotState::Lent(_) => return Err(SessionRejection::InUse { session }),
-            SlotState::Closed => return Err(SessionRejection::Ended { session }),
+            SlotState::Destroyed(_) | SlotState::Closed => return Err(SessionRejection::Ended { session }),
             SlotState::Held(content) if content.status().ending != Ending::Open => {
                 return Err(SessionRejection::Ended { session });
             }
@@ -88,6 +90,10 @@ impl<T: SessionData> Slot<T> {
         } else if std::thread::panicking() {
             // Half of what a handler meant to do is worse than nothing.
             *state = SlotState::Closed;
+        } else if content.status().ending == Ending::Destroyed {
+            let header = if let SlotState::Lent(header) = &mut *state { header.take() } else { None };
+            *state = SlotState::Destroyed(header);
+            drop(state);
         } else {
             *state = SlotState::Held(content);
         }
@@ -109,7 +115,7 @@ impl<T: SessionData> Slot<T> {
     pub(crate) fn close(&self) -> Closing<T> {
         match std::mem::replace(&mut *self.state(), SlotState::Closed) {
             SlotState::Unopened | SlotState::Closed => Closing::Unused,
-            SlotState::Lent(header) => Closing::Lent(header),
+            SlotState::Lent(header) | SlotState::Destroyed(header) => Closing::Header(header),
             SlotState::Held(content) => Closing::Content(content),
         }
     }

@@ -127,7 +127,7 @@ fn finish<T: SessionData, ResBody: From<Bytes>>(
     respond::shape_reported(options, response);
     let committed = match slot.close() {
         Closing::Unused => return None,
-        Closing::Lent(header) => Ok(header),
+        Closing::Header(header) => Ok(header),
         Closing::Content(content) if content.was_only_read() && !options.policy.acts_on_reading() => Ok(None),
         Closing::Content(mut content) => match Plan::new(&slot.layer, &content) {
             Err(error) => Err(error),
