@@ -1,7 +1,7 @@
 //! Opening the session that a request asks for, and the facts about it at the end.
 
 use std::any::type_name;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::request::Parts;
 
@@ -39,8 +39,8 @@ impl<T: SessionData> Content<T> {
         };
         let elsewhere = match loaded.map_err(SessionError::from)? {
             None => Elsewhere::Nowhere,
-            Some(loaded) => match living(layer, &request, &loaded.record)? {
-                Ok(decoded) => return Ok(Some(Self::stored(layer, request, id, Found::new(decoded, loaded)))),
+            Some(loaded) => match living(layer, &request, loaded)? {
+                Ok(found) => return Ok(Some(Self::stored(request, id, found))),
                 Err(elsewhere) => elsewhere,
             },
         };
@@ -57,17 +57,17 @@ impl<T: SessionData> Content<T> {
         (first, elsewhere): (SessionId, Elsewhere),
     ) -> Opened<Self> {
         if let Some(found) = found_elsewhere(layer, &request, &first, elsewhere).await? {
-            return Ok(Self::stored(layer, request, first, found));
+            return Ok(Self::stored(request, first, found));
         }
         for skipped in 1..COOKIES {
             let Some(id) = layer.presented_id(parts, skipped) else { break };
             let Some(loaded) = layer.load(&id, true).await.map_err(SessionError::from)? else { continue };
-            let found = match living(layer, &request, &loaded.record)? {
-                Ok(decoded) => Some(Found::new(decoded, loaded)),
+            let found = match living(layer, &request, loaded)? {
+                Ok(found) => Some(found),
                 Err(elsewhere) => found_elsewhere(layer, &request, &id, elsewhere).await?,
             };
             if let Some(found) = found {
-                return Ok(Self::stored(layer, request, id, found));
+                return Ok(Self::stored(request, id, found));
             }
         }
         Self::begin(layer, request, Some(first))
@@ -77,16 +77,13 @@ impl<T: SessionData> Content<T> {
     fn begin(layer: &LayerContext, request: RequestFacts, presented: Option<SessionId>) -> Opened<Self> {
         let id = first_id(layer, &request)?;
         let base = initial(layer, &request);
-        let cookie = base.cookie.clone();
-        Ok(Self::new(Tracked::new(base), Status::new(request, presented, id, cookie)))
+        Ok(Self::new(Tracked::new(base), Status::new(request, presented, id)))
     }
 
     #[inline]
-    fn stored(layer: &LayerContext, request: RequestFacts, id: SessionId, found: Found<T>) -> Self {
-        let Found { decoded, loaded, moved_to } = found;
-        let cookie = renewed(layer, decoded.cookie.clone(), loaded.expires);
-        let stored = Stored { record: loaded.record, revision: loaded.revision };
-        Self::new(Tracked::new(decoded), Status::of_stored(request, id, (stored, moved_to), cookie))
+    fn stored(request: RequestFacts, id: SessionId, found: Found<T>) -> Self {
+        let Found { decoded, stored, kept_until, moved_to } = found;
+        Self::new(Tracked::new(decoded), Status::of_stored(request, id, (stored, kept_until), moved_to))
     }
 
     /// Whether this is a stored session that was read and nothing else, so that nothing follows from it unless an option
@@ -113,6 +110,7 @@ impl<T: SessionData> Content<T> {
         let unsaved = !changes.fields.is_empty();
         let data_changed = if status.saved { tracked.is_modified() } else { unsaved };
         let id_counts = layer.options.policy.rules == Rules::Express;
+        let loaded_cookie = &tracked.base().cookie;
         Facts {
             ending: match status.ending {
                 Ending::Open | Ending::Unset if status.gone => Ending::Gone,
@@ -126,26 +124,21 @@ impl<T: SessionData> Content<T> {
             unsaved,
             saved: status.saved,
             initialized: status.initialized,
-            cookie_changed: status.cookie.differs_from(&tracked.base().cookie),
+            cookie_changed: status.own_cookie().is_some_and(|cookie| cookie.differs_from(loaded_cookie)),
             touched: status.touched,
-            expires: status.cookie.expires_at().is_some(),
-            sendable: status.is_sendable(layer),
+            expires: status.cookie_expires(loaded_cookie).is_some(),
+            sendable: status.is_sendable(layer, loaded_cookie),
         }
     }
 }
 
 /// A stored session.
-struct Found<T> {
-    decoded: Arc<Decoded<T>>,
-    loaded: Loaded,
+pub(crate) struct Found<T> {
+    pub(crate) decoded: Arc<Decoded<T>>,
+    pub(crate) stored: Stored,
+    pub(crate) kept_until: Option<Timestamp>,
     /// Its key, if it was looked for under an id that it had before.
     moved_to: Option<Box<SessionId>>,
-}
-
-impl<T> Found<T> {
-    fn new(decoded: Arc<Decoded<T>>, loaded: Loaded) -> Self {
-        Self { decoded, loaded, moved_to: None }
-    }
 }
 
 /// Where an id leads, if not to a living session.
@@ -156,22 +149,23 @@ enum Elsewhere {
     Nowhere,
 }
 
-/// The living session that a record is, or where else its id leads.
+/// The living session that was loaded, or where else its id leads.
+#[inline]
 fn living<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
-    record: &Record,
-) -> Opened<Result<Arc<Decoded<T>>, Elsewhere>> {
-    let decoded = match decode::<T>(layer, request, record) {
-        Ok(decoded) => decoded,
+    loaded: Loaded,
+) -> Opened<Result<Found<T>, Elsewhere>> {
+    let found = match found::<T>(layer, request, loaded) {
+        Ok(found) => found,
         Err(error) => return unreadable(layer, error).map(|()| Err(Elsewhere::Nowhere)),
     };
-    if has_timed_out(layer, &decoded.meta) {
+    if has_timed_out(layer, &found.decoded.meta) {
         return Ok(Err(Elsewhere::TimedOut));
     }
-    Ok(match decoded.moved() {
+    Ok(match found.decoded.moved() {
         Some(moved) => Err(Elsewhere::Moved(Box::new(moved.clone()))),
-        None => Ok(decoded),
+        None => Ok(found),
     })
 }
 
@@ -216,20 +210,20 @@ async fn follow<T: SessionData>(
         }
         let key = SessionId::new(&moved.to)?;
         let Some(loaded) = layer.load_key(&key).await.map_err(SessionError::from)? else { return Ok(None) };
-        let decoded = decode::<T>(layer, request, &loaded.record)?;
-        match decoded.moved() {
+        let found = found::<T>(layer, request, loaded)?;
+        match found.decoded.moved() {
             Some(further) => moved = further.clone(),
-            None => return Ok(Some(Found { decoded, loaded, moved_to: Some(key.into()) })),
+            None => return Ok(Some(Found { moved_to: Some(key.into()), ..found })),
         }
     }
     Ok(None)
 }
 
 /// Whoever makes ids counts on being asked for each new session; others are drawn when they are needed.
-pub(crate) fn first_id(layer: &LayerContext, request: &RequestFacts) -> Result<OnceLock<SessionId>, SessionError> {
+pub(crate) fn first_id(layer: &LayerContext, request: &RequestFacts) -> Result<Option<SessionId>, SessionError> {
     match layer.options.ids {
-        Ids::Custom(_) => layer.new_id(request).map(OnceLock::from),
-        _ => Ok(OnceLock::new()),
+        Ids::Custom(_) => layer.new_id(request).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -240,22 +234,29 @@ pub(crate) fn initial<T: SessionData>(layer: &LayerContext, request: &RequestFac
     Arc::new(Decoded::new(T::initial(), cookie, meta))
 }
 
-/// The cookie of a record that was just loaded. Its expiry is the store's; express-session believes the record.
-pub(crate) fn renewed(layer: &LayerContext, mut cookie: SessionCookie, expires: Timestamp) -> SessionCookie {
-    if layer.options.policy.rules == Rules::Safe {
-        cookie.renewed_until(expires);
-    }
-    cookie
+/// What was just loaded. Its expiry is the store's; express-session believes the record.
+#[inline]
+pub(crate) fn found<T: SessionData>(
+    layer: &LayerContext,
+    request: &RequestFacts,
+    loaded: Loaded,
+) -> Result<Found<T>, SessionError> {
+    let Loaded { record, revision, expires } = loaded;
+    let (decoded, record) = match record.into_decoded() {
+        Ok(decoded) => (decoded, None),
+        Err(record) => (read(layer, request, &record)?, Some(record)),
+    };
+    let kept_until = (layer.options.policy.rules == Rules::Safe).then_some(expires);
+    Ok(Found { decoded, stored: Stored { record, revision }, kept_until, moved_to: None })
 }
 
 /// Reads a record, or takes its decoded form if the store kept it.
-#[inline]
 pub(crate) fn decode<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     record: &Record,
 ) -> Result<Arc<Decoded<T>>, SessionError> {
-    record.decoded().map_or_else(|| read(layer, request, record), Ok)
+    record.clone().into_decoded().or_else(|record| read(layer, request, &record))
 }
 
 fn read<T: SessionData>(

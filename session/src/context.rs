@@ -13,7 +13,7 @@ use crate::id::SessionId;
 use crate::lifecycle::Rules;
 use crate::options::{CookieSource, Ids, Options};
 use crate::record::{Absent, IndexKey, Meta, Record, Revision, UsualCookie};
-use crate::secret::{IdSigner, Keyring};
+use crate::secret::{IdSigner, Keyring, Piece};
 use crate::store::{Created, Cursor, Loaded, Page, Renamed, Store, StoreFuture, Updated};
 use crate::timestamp::Timestamp;
 use crate::transport::Transport;
@@ -170,7 +170,7 @@ impl LayerContext {
     /// What travels, before it is encoded for its header.
     pub(crate) fn token(&self, id: &SessionId) -> String {
         let mut token = String::from(if self.options.transport.is_cookie() { "s:" } else { "" });
-        self.signer.sign(id.as_str(), &mut |piece| token.push_str(piece));
+        self.signer.sign(id.as_str(), &mut |(Piece::Plain(text) | Piece::Any(text))| token.push_str(text));
         token
     }
 
@@ -183,11 +183,11 @@ impl LayerContext {
     pub(crate) fn set_cookie(
         &self,
         id: &SessionId,
-        cookie: &SessionCookie,
+        (attributes, expires): (&Arc<CookieOptions>, Option<Timestamp>),
         secure_connection: bool,
     ) -> Option<HeaderValue> {
-        let sign = |write: &mut dyn FnMut(&str)| self.signer.sign(id.as_str(), write);
-        let (name, attributes, expires) = (&self.options.name, cookie.attributes(), cookie.expires_at());
+        let sign = |write: &mut dyn FnMut(Piece<'_>)| self.signer.sign(id.as_str(), write);
+        let name = &self.options.name;
         match self.headers(attributes, secure_connection) {
             Some(headers) => headers.attributes.set(name, sign, expires),
             None => AttributeText::new(&attributes.resolved(secure_connection)).set(name, sign, expires),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserializer, Serializer};
 
 use crate::field::{Field, FieldSet, SpecialFields};
-use crate::record::{self, Decoded, FieldTexts, Form, IndexKey};
+use crate::record::{self, Decoded, FieldTexts, Form, IndexKey, SizeAtMost};
 use crate::state::{Live, State, Writable};
 use crate::status::Status;
 
@@ -132,7 +132,7 @@ pub(crate) struct Tracked<T> {
     /// What the store holds, as far as this request knows; the initial values for a new session.
     base: Arc<Decoded<T>>,
     /// This request's own copy, from its first write on.
-    own: Option<Arc<Decoded<T>>>,
+    own: Option<Box<Decoded<T>>>,
     /// Fields of the copy that may differ from `base`.
     marked: FieldSet,
     /// After a save in mid-request: what was loaded first, and all fields written since then.
@@ -146,13 +146,12 @@ impl<T: SessionData> Tracked<T> {
 
     /// The current value.
     pub(crate) fn read(&self) -> &T {
-        &self.own.as_ref().unwrap_or(&self.base).value
+        self.own.as_deref().map_or(&self.base.value, |own| &own.value)
     }
 
     fn write(&mut self, field: usize) -> &mut T {
         self.marked.insert(field);
-        let own = self.own.get_or_insert_with(|| Arc::clone(&self.base));
-        &mut Arc::make_mut(own).value
+        &mut self.own.get_or_insert_with(|| copy(&self.base, &self.base.value)).value
     }
 
     /// Whether no field was written, and nothing saved or loaded once more.
@@ -180,14 +179,14 @@ impl<T: SessionData> Tracked<T> {
         changes.map_or(true, |changes| !changes.fields.is_empty())
     }
 
-    /// The content as it is now.
-    pub(crate) fn current(&self) -> Arc<Decoded<T>> {
-        Arc::clone(self.own.as_ref().unwrap_or(&self.base))
+    /// A copy of the content as it is now.
+    pub(crate) fn current(&self) -> Box<Decoded<T>> {
+        copy(&self.base, self.read())
     }
 
     /// The content as it is now, taken out for good: what is left is what was loaded.
-    pub(crate) fn take(&mut self) -> Arc<Decoded<T>> {
-        self.own.take().unwrap_or_else(|| Arc::clone(&self.base))
+    pub(crate) fn take(&mut self) -> Box<Decoded<T>> {
+        self.own.take().unwrap_or_else(|| self.current())
     }
 
     /// The content that was just saved.
@@ -211,10 +210,8 @@ impl<T: SessionData> Tracked<T> {
 }
 
 /// A copy to be changed, which has no text yet.
-impl<T: SessionData> Clone for Decoded<T> {
-    fn clone(&self) -> Self {
-        Self::new(self.value.duplicate(), self.cookie.clone(), self.meta)
-    }
+fn copy<T: SessionData>(base: &Decoded<T>, value: &T) -> Box<Decoded<T>> {
+    Box::new(Decoded::new(value.duplicate(), base.cookie.clone(), base.meta))
 }
 
 impl<T: SessionData> Decoded<T> {
@@ -310,15 +307,35 @@ impl Changes {
         new: &T,
         (marked, wanted): (FieldSet, Wanted),
     ) -> Result<Self, serde_json::Error> {
+        let none = Self { fields: FieldSet::EMPTY, compared: FieldSet::EMPTY, texts: FieldTexts::default() };
         if marked.is_empty() {
-            return Ok(Self { fields: FieldSet::EMPTY, compared: FieldSet::EMPTY, texts: FieldTexts::default() });
+            return Ok(none);
         }
-        let compared = if wanted == Wanted::Whole { FieldSet::ALL } else { marked };
-        let texts = texts(new, compared)?;
-        let one_is_enough = wanted != Wanted::All;
-        let fields = texts.differences(T::FIELDS, (marked, one_is_enough), |serializer| old.serialize(serializer))?;
-        Ok(Self { fields, compared, texts })
+        let difference = |compared, marked, one_is_enough| {
+            let texts = texts(new, compared)?;
+            let fields =
+                texts.differences(T::FIELDS, (marked, one_is_enough), |serializer| old.serialize(serializer))?;
+            Ok(Self { fields, compared, texts })
+        };
+        match wanted {
+            Wanted::All => difference(marked, marked, false),
+            Wanted::Whole => difference(FieldSet::ALL, marked, true),
+            Wanted::Any => {
+                // A field that was written is nearly always another one then.
+                let first: FieldSet = marked.iter().take(1).collect();
+                let changes = difference(first, first, true)?;
+                let rest = marked.without(first);
+                if changes.fields.is_empty() && !rest.is_empty() { difference(rest, rest, true) } else { Ok(changes) }
+            }
+        }
     }
+}
+
+/// How many bytes of JSON a session's fields are at most.
+pub(crate) fn size_at_most<T: SessionData>(value: &T) -> Result<usize, serde_json::Error> {
+    let mut size = SizeAtMost::default();
+    value.serialize(&mut size)?;
+    Ok(size.bytes())
 }
 
 /// The JSON texts of some fields of a session.

@@ -163,6 +163,14 @@ pub(crate) enum IdSigner {
     Unsigned,
 }
 
+/// A piece of what is sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Piece<'a> {
+    /// Nothing of it need be escaped, in a cookie or elsewhere.
+    Plain(&'a str),
+    Any(&'a str),
+}
+
 #[derive(Clone)]
 pub(crate) struct Key {
     state: Hmac<Sha256>,
@@ -194,14 +202,15 @@ impl IdSigner {
     }
 
     /// Writes `<id>.<signature>`, in pieces.
-    pub(crate) fn sign(&self, id: &str, write: &mut dyn FnMut(&str)) {
+    pub(crate) fn sign(&self, id: &str, write: &mut dyn FnMut(Piece<'_>)) {
         match self {
-            Self::Unsigned => write(id),
-            Self::Custom(signer) => write(&signer.sign(id)),
+            Self::Unsigned => write(Piece::Any(id)),
+            Self::Custom(signer) => write(Piece::Any(&signer.sign(id))),
             Self::Hmac(keys) => {
                 let mut buffer = [0; SIGNATURE_LEN];
-                let signature = keys.first().map(|key| key.signature(id, &mut buffer)).unwrap_or_default();
-                [id, ".", signature].into_iter().for_each(write);
+                write(Piece::Any(id));
+                write(Piece::Plain("."));
+                keys.iter().take(1).for_each(|key| write(key.signature(id, &mut buffer)));
             }
         }
     }
@@ -237,14 +246,13 @@ impl Key {
         self.state.clone().chain_update(id).finalize().into_bytes().into()
     }
 
-    fn signature<'a>(&self, id: &str, buffer: &'a mut [u8; SIGNATURE_LEN]) -> &'a str {
+    fn signature<'a>(&self, id: &str, buffer: &'a mut [u8; SIGNATURE_LEN]) -> Piece<'a> {
         let code = self.code(id.as_bytes());
-        let written = match self.alphabet {
-            Alphabet::UrlSafe => Base64UrlUnpadded::encode(&code, buffer),
-            Alphabet::Express => Base64Unpadded::encode(&code, buffer),
-        };
         // A code always fits its 43 letters.
-        written.unwrap_or_default()
+        match self.alphabet {
+            Alphabet::UrlSafe => Piece::Plain(Base64UrlUnpadded::encode(&code, buffer).unwrap_or_default()),
+            Alphabet::Express => Piece::Any(Base64Unpadded::encode(&code, buffer).unwrap_or_default()),
+        }
     }
 
     fn made(&self, presented: &Presented, id: &[u8]) -> bool {
@@ -264,24 +272,23 @@ struct Presented {
 }
 
 impl Presented {
-    // Letter by letter, in few instructions of code: those of a library's decoder, for texts of any length, are several times
-    // as many, and what a request runs through has to fit into the processor's cache.
+    // In few instructions of code: those of a library's decoder, for texts of any length, are several times as many, and what
+    // a request runs through has to fit into the processor's cache.
     fn read(signature: &[u8]) -> Option<Self> {
-        let mut code = [0; CODE_LEN];
-        let mut places = code.iter_mut();
-        let (mut bits, mut number, mut letters) = (0_u32, 0, 0);
-        for letter in signature {
-            let value = LETTER_VALUES[usize::from(*letter)];
-            letters |= value;
-            (bits, number) = (bits << 6 | u32::from(value & LETTER_VALUE), number + 6);
-            if number >= 8 {
-                number -= 8;
-                let [.., byte] = (bits >> number).to_be_bytes();
-                *places.next()? = byte;
-            }
+        let signature: [u8; SIGNATURE_LEN] = signature.try_into().ok()?;
+        // With one more letter, which is zero, there are four for each three bytes; the last byte is then what is left over.
+        let mut text = [b'A'; SIGNATURE_LEN + 1];
+        text[..SIGNATURE_LEN].copy_from_slice(&signature);
+        let (mut bytes, mut letters) = ([0; CODE_LEN + 1], 0);
+        for (three, four) in bytes.as_chunks_mut().0.iter_mut().zip(text.as_chunks::<4>().0) {
+            let values = four.map(|letter| LETTER_VALUES[usize::from(letter)]);
+            letters |= values.iter().fold(0, |all, value| all | value);
+            let bits = values.iter().fold(0, |bits, value| bits << 6 | u32::from(value & LETTER_VALUE));
+            let [_, decoded @ ..] = bits.to_be_bytes();
+            *three = decoded;
         }
-        let rest = bits & ((1 << number) - 1);
-        (rest == 0 && places.len() == 0).then_some(Self { code, letters })
+        let [code @ .., left_over] = bytes;
+        (left_over == 0).then_some(Self { code, letters })
     }
 }
 

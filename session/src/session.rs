@@ -181,7 +181,8 @@ impl<T: SessionData, S: State> Session<T, S> {
     where
         S: Readable,
     {
-        &self.status().cookie
+        let content = self.handle().fields.content();
+        content.status().cookie(&content.tracked().base().cookie)
     }
 
     /// The cookie settings of this session, to be changed. They are stored with it and used from then on. On a new
@@ -191,7 +192,8 @@ impl<T: SessionData, S: State> Session<T, S> {
     where
         S: Writable,
     {
-        self.parts_mut().1.cookie_mut()
+        let (tracked, status, _) = self.parts_mut();
+        status.cookie_mut(&tracked.base().cookie)
     }
 
     /// Stores the session now; the end of the request does it otherwise. What other requests stored meanwhile is merged,
@@ -210,7 +212,8 @@ impl<T: SessionData, S: State> Session<T, S> {
             return Err(SessionError::Unannounced);
         }
         let (tracked, status, slot) = self.parts_mut();
-        if status.stored.is_none() && !status.is_sendable(&slot.layer) && slot.layer.stores_only_what_is_announced() {
+        let is_sendable = status.is_sendable(&slot.layer, &tracked.base().cookie);
+        if status.stored.is_none() && !is_sendable && slot.layer.stores_only_what_is_announced() {
             return Err(SessionError::Insecure);
         }
         commit::save(&slot.layer, tracked, status).await?;
@@ -236,8 +239,8 @@ impl<T: SessionData, S: State> Session<T, S> {
     where
         S: Writable,
     {
-        let (_, status, _) = self.parts_mut();
-        status.touch();
+        let (tracked, status, _) = self.parts_mut();
+        status.touch(&tracked.base().cookie);
     }
 
     /// Gives the session another id and keeps its data: do this when a visitor gains rights, so that an id from before
@@ -281,12 +284,12 @@ impl<T: SessionData, S: State> Session<T, S> {
     where
         S: Writable,
     {
-        let (_, status, slot) = self.parts_mut();
+        let (tracked, status, slot) = self.parts_mut();
         if let Err(error) = commit::destroy(&slot.layer, status).await {
             return Err(TransitionError { error, session: self });
         }
         status.ending = Ending::Destroyed;
-        slot.announce(commit::removal(&slot.layer, status));
+        slot.announce(commit::removal(&slot.layer, status, &tracked.base().cookie));
         Ok(self.into_state())
     }
 
@@ -301,9 +304,10 @@ impl<T: SessionData, S: State> Session<T, S> {
 
     /// A handle that stays away beyond the response leaves the header for its session behind.
     fn announce(&mut self) -> Result<(), SessionError> {
-        let (_, status, slot) = self.parts_mut();
-        if !status.is_known() && status.is_sendable(&slot.layer) {
-            slot.announce(commit::announce(&slot.layer, status, Announce::Set)?);
+        let (tracked, status, slot) = self.parts_mut();
+        let cookie = &tracked.base().cookie;
+        if !status.is_known() && status.is_sendable(&slot.layer, cookie) {
+            slot.announce(commit::announce(&slot.layer, status, cookie, Announce::Set)?);
         }
         Ok(())
     }

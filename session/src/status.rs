@@ -10,18 +10,26 @@ use crate::lifecycle::Ending;
 use crate::record::{Record, Revision};
 use crate::timestamp::Timestamp;
 
-/// What is known about a request's session, its data aside.
+/// What is known about a request's session, its data aside. Most methods are told the cookie of the loaded content, which
+/// is the session's as long as the request says nothing else.
 pub(crate) struct Status {
     pub(crate) request: RequestFacts,
     /// The id of the validly signed cookie that the client sent, whatever it led to.
     pub(crate) presented: Option<SessionId>,
-    /// Another id, drawn when it is asked for.
-    id: OnceLock<SessionId>,
+    /// Another id.
+    id: Option<SessionId>,
+    /// That of a new session, drawn for a handler that asked for it.
+    drawn: OnceLock<Box<SessionId>>,
     /// The session's id is the one that the client sent.
     has_presented_id: bool,
     /// The record in the store, as far as this request knows.
     pub(crate) stored: Option<Stored>,
-    pub(crate) cookie: SessionCookie,
+    /// Until when the store keeps what was loaded, if that is later than the cookie in the record knows.
+    kept_until: Option<Timestamp>,
+    /// The loaded cookie, renewed, once a handler looks at it.
+    seen_cookie: OnceLock<Box<SessionCookie>>,
+    /// This request's own cookie, from its first change on.
+    own_cookie: Option<Box<SessionCookie>>,
     /// The settings that the client's cookie was sent with, once the request may have made others of them.
     sent: Option<Arc<CookieOptions>>,
     pub(crate) ending: Ending,
@@ -39,26 +47,25 @@ pub(crate) struct Status {
 
 #[derive(Clone)]
 pub(crate) struct Stored {
-    pub(crate) record: Record,
+    /// None if the loaded content is the record.
+    pub(crate) record: Option<Record>,
     pub(crate) revision: Revision,
 }
 
 impl Status {
-    /// That of a new session; `id` holds the one that it has already, if it has.
+    /// That of a new session, with the id that it has already, if it has.
     #[inline]
-    pub(crate) fn new(
-        request: RequestFacts,
-        presented: Option<SessionId>,
-        id: OnceLock<SessionId>,
-        cookie: SessionCookie,
-    ) -> Self {
+    pub(crate) fn new(request: RequestFacts, presented: Option<SessionId>, id: Option<SessionId>) -> Self {
         Self {
             request,
             presented,
             id,
+            drawn: OnceLock::new(),
             has_presented_id: false,
             stored: None,
-            cookie,
+            kept_until: None,
+            seen_cookie: OnceLock::new(),
+            own_cookie: None,
             sent: None,
             ending: Ending::Open,
             saved: false,
@@ -75,74 +82,122 @@ impl Status {
     pub(crate) fn of_stored(
         request: RequestFacts,
         presented: SessionId,
-        (stored, moved_to): (Stored, Option<Box<SessionId>>),
-        cookie: SessionCookie,
+        (stored, kept_until): (Stored, Option<Timestamp>),
+        moved_to: Option<Box<SessionId>>,
     ) -> Self {
-        let new = Self::new(request, Some(presented), OnceLock::new(), cookie);
-        Self { has_presented_id: true, stored: Some(stored), moved_to, ..new }
+        let new = Self::new(request, Some(presented), None);
+        Self { has_presented_id: true, stored: Some(stored), kept_until, moved_to, ..new }
     }
 
     /// From now on, it is that of another session in the place of one that was destroyed.
-    pub(crate) fn begin_again(&mut self, id: OnceLock<SessionId>, cookie: SessionCookie) {
-        (self.id, self.has_presented_id) = (id, false);
+    pub(crate) fn begin_again(&mut self, id: Option<SessionId>, loaded: &SessionCookie) {
+        (self.id, self.drawn, self.has_presented_id) = (id, OnceLock::new(), false);
         (self.stored, self.moved_to, self.gone) = (None, None, false);
-        *self.cookie_mut() = cookie;
+        self.forget_cookie(loaded);
         self.ending = Ending::Open;
         (self.saved, self.initialized, self.touched) = (false, false, false);
         self.id_changed = true;
     }
 
+    /// From now on, something else is the loaded content, which the store keeps until then.
+    pub(crate) fn loaded_again(&mut self, stored: Stored, kept_until: Option<Timestamp>, loaded: &SessionCookie) {
+        self.forget_cookie(loaded);
+        (self.stored, self.kept_until) = (Some(stored), kept_until);
+    }
+
     /// Whether the session is as it was loaded, and the handlers said nothing about it.
     pub(crate) fn is_as_loaded(&self) -> bool {
-        let Self { stored, ending, saved, touched, id_changed, moved_to, gone, sent, .. } = self;
+        let Self { stored, ending, saved, touched, id_changed, moved_to, gone, own_cookie, sent, .. } = self;
         let was_used = *saved || *touched || *id_changed || *gone;
-        stored.is_some() && *ending == Ending::Open && !was_used && moved_to.is_none() && sent.is_none()
+        let has_its_cookie = own_cookie.is_none() && sent.is_none();
+        stored.is_some() && *ending == Ending::Open && !was_used && moved_to.is_none() && has_its_cookie
     }
 
     /// The session's id, drawn at the first call for a new one.
     pub(crate) fn id(&self, layer: &LayerContext) -> Result<&SessionId, SessionError> {
-        if let Some(id) = self.known_id().or_else(|| self.id.get()) {
+        if let Some(id) = self.known_id() {
             return Ok(id);
         }
         let id = layer.new_id(&self.request)?;
-        Ok(self.id.get_or_init(|| id))
+        Ok(self.drawn.get_or_init(|| Box::new(id)))
+    }
+
+    /// The same, for good.
+    pub(crate) fn settled_id(&mut self, layer: &LayerContext) -> Result<&SessionId, SessionError> {
+        if self.known_id().is_none() {
+            self.id = Some(layer.new_id(&self.request)?);
+        }
+        self.id(layer)
     }
 
     fn known_id(&self) -> Option<&SessionId> {
-        self.presented.as_ref().filter(|_| self.has_presented_id)
+        let presented = self.presented.as_ref().filter(|_| self.has_presented_id);
+        presented.or(self.id.as_ref()).or_else(|| self.drawn.get().map(|id| &**id))
     }
 
     /// Gives the session another id.
     pub(crate) fn set_id(&mut self, id: SessionId) {
-        (self.id, self.has_presented_id) = (OnceLock::from(id), false);
+        (self.id, self.has_presented_id) = (Some(id), false);
     }
 
-    /// The settings that the client's cookie was sent with.
-    pub(crate) fn sent(&self) -> &Arc<CookieOptions> {
-        self.sent.as_ref().unwrap_or(self.cookie.attributes())
+    /// The cookie, as the handlers see it.
+    pub(crate) fn cookie<'a>(&'a self, loaded: &SessionCookie) -> &'a SessionCookie {
+        let renewed = || Box::new(self.renewed(loaded));
+        self.own_cookie.as_ref().unwrap_or_else(|| self.seen_cookie.get_or_init(renewed))
     }
 
     /// The cookie, to be changed.
-    pub(crate) fn cookie_mut(&mut self) -> &mut SessionCookie {
-        if self.sent.is_none() {
-            self.sent = Some(Arc::clone(self.cookie.attributes()));
+    pub(crate) fn cookie_mut(&mut self, loaded: &SessionCookie) -> &mut SessionCookie {
+        let own = self.own_cookie.take().unwrap_or_else(|| {
+            self.sent.get_or_insert_with(|| Arc::clone(loaded.attributes()));
+            Box::new(self.renewed(loaded))
+        });
+        self.own_cookie.insert(own)
+    }
+
+    /// The cookie, if it was changed.
+    pub(crate) fn own_cookie(&self) -> Option<&SessionCookie> {
+        self.own_cookie.as_deref()
+    }
+
+    /// The moment at which the cookie expires.
+    pub(crate) fn cookie_expires(&self, loaded: &SessionCookie) -> Option<Timestamp> {
+        match (&self.own_cookie, self.kept_until) {
+            (Some(own), _) => own.expires_at(),
+            (None, Some(until)) if loaded.original_max_age_millis().is_some() => Some(until),
+            _ => loaded.expires_at(),
         }
-        &mut self.cookie
+    }
+
+    fn renewed(&self, loaded: &SessionCookie) -> SessionCookie {
+        let (attributes, max_age) = (Arc::clone(loaded.attributes()), loaded.original_max_age_millis());
+        SessionCookie::stored(attributes, max_age, self.cookie_expires(loaded))
+    }
+
+    fn forget_cookie(&mut self, loaded: &SessionCookie) {
+        self.sent.get_or_insert_with(|| Arc::clone(loaded.attributes()));
+        (self.kept_until, self.seen_cookie, self.own_cookie) = (None, OnceLock::new(), None);
+    }
+
+    /// The settings that the client's cookie was sent with.
+    pub(crate) fn sent<'a>(&'a self, loaded: &'a SessionCookie) -> &'a Arc<CookieOptions> {
+        self.sent.as_ref().unwrap_or(loaded.attributes())
     }
 
     /// Resets the time left now, and has the store renewed at the end.
-    pub(crate) fn touch(&mut self) {
-        self.cookie.renew(Timestamp::now());
+    pub(crate) fn touch(&mut self, loaded: &SessionCookie) {
+        self.cookie_mut(loaded).renew(Timestamp::now());
         self.touched = true;
     }
 
     /// Whether the id is the one that the client sent.
     pub(crate) fn is_known(&self) -> bool {
-        self.has_presented_id || self.id.get().is_some_and(|id| self.presented.as_ref() == Some(id))
+        self.presented.is_some() && (self.has_presented_id || self.known_id() == self.presented.as_ref())
     }
 
     /// Whether the cookie may go over the request's connection. Over which one a token goes is the client's to know.
-    pub(crate) fn is_sendable(&self, layer: &LayerContext) -> bool {
-        self.cookie.secure() != Secure::On || self.request.secure_connection || !layer.options.transport.is_cookie()
+    pub(crate) fn is_sendable(&self, layer: &LayerContext, loaded: &SessionCookie) -> bool {
+        let cookie = self.own_cookie().unwrap_or(loaded);
+        cookie.secure() != Secure::On || self.request.secure_connection || !layer.options.transport.is_cookie()
     }
 }

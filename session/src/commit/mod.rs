@@ -11,10 +11,10 @@ use std::time::Duration;
 use http::HeaderValue;
 
 pub(crate) use self::record::upgraded as upgraded_record;
-use self::write::Writing;
-use crate::content::{decode, first_id, initial, renewed};
+use self::write::{Writing, Written};
+use crate::content::{Found, first_id, found, initial};
 use crate::context::LayerContext;
-use crate::cookie::SessionCookie;
+use crate::cookie::{CookieOptions, SessionCookie};
 use crate::data::{Changes, Content, SessionData, Special, Tracked, Wanted};
 use crate::error::SessionError;
 use crate::id::SessionId;
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Decides what to do with a session at the end of its request. Nothing is written yet.
     pub(crate) fn new<T: SessionData>(layer: &LayerContext, content: &Content<T>) -> Result<Self, SessionError> {
-        let changes = unsaved(content.tracked(), content.status())?;
+        let changes = unsaved(layer, content.tracked(), content.status())?;
         let facts = content.facts(layer, &changes);
         let actions = decide(facts, layer.options.policy);
         if !facts.sendable && facts.ending == Ending::Open && !facts.stored && (facts.modified || facts.initialized) {
@@ -68,34 +68,36 @@ impl Plan {
     ) -> Result<Option<HeaderValue>, SessionError> {
         let (tracked, status) = content.parts_mut();
         let written = match self.actions.write {
-            Write::Nothing => Ok(()),
+            Write::Nothing => Ok(None),
             Write::Create | Write::Update => {
                 let mine = tracked.take();
-                match write(layer, tracked.base(), status, mine, (&self.changes, None)).await {
-                    Ok(saved) => {
-                        saved.settle(layer, status).await;
-                        Ok(())
-                    }
-                    Err(error) => Err(error),
-                }
+                write(layer, tracked.base(), status, mine, (&self.changes, None)).await.map(Some)
             }
-            Write::Touch => touch(layer, tracked, status).await,
-            Write::Destroy => destroy(layer, status).await,
+            Write::Touch => touch(layer, tracked, status).await.map(|()| None),
+            Write::Destroy => destroy(layer, status).await.map(|()| None),
         };
-        match written {
-            // The commit itself may have changed the id.
-            Ok(()) if self.facts.known && !status.is_known() => {
-                let facts = Facts { known: false, ..self.facts };
-                announce(layer, status, decide(facts, layer.options.policy).announce)
+        let mut facts = self.facts;
+        let written = match written {
+            Ok(written) => {
+                // The commit itself may have changed the id.
+                facts.known &= status.is_known();
+                written
             }
-            Ok(()) => announce(layer, status, self.actions.announce),
             Err(SessionError::Gone) => {
                 warn_of_lost_changes::<T>();
-                let facts = Facts { ending: Ending::Gone, ..self.facts };
-                announce(layer, status, decide(facts, layer.options.policy).announce)
+                facts.ending = Ending::Gone;
+                None
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        let actions = if facts == self.facts { self.actions } else { decide(facts, layer.options.policy) };
+        let Some(written) = written else { return announce(layer, status, &tracked.base().cookie, actions.announce) };
+        let header = match actions.announce {
+            Announce::Set => give(layer, status, &written.content.cookie, written.content.cookie.expires_at()),
+            other => announce(layer, status, &tracked.base().cookie, other),
+        };
+        written.settle(layer, status).await;
+        header
     }
 
     /// The header for the response, when the store has nothing to do.
@@ -104,7 +106,8 @@ impl Plan {
         layer: &LayerContext,
         content: &mut Content<T>,
     ) -> Result<Option<HeaderValue>, SessionError> {
-        announce(layer, content.parts_mut().1, self.actions.announce)
+        let (tracked, status) = content.parts_mut();
+        announce(layer, status, &tracked.base().cookie, self.actions.announce)
     }
 }
 
@@ -121,10 +124,26 @@ pub(crate) async fn save<T: SessionData>(
     tracked: &mut Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
-    let changes = unsaved(tracked, status)?;
-    let saved = write(layer, tracked.base(), status, tracked.current(), (&changes, None)).await?;
-    tracked.saved(Arc::clone(&saved.content));
-    saved.settle(layer, status).await;
+    save_as(layer, tracked, status, None).await
+}
+
+/// The same, under another id, if there is one.
+async fn save_as<T: SessionData>(
+    layer: &LayerContext,
+    tracked: &mut Tracked<T>,
+    status: &mut Status,
+    next: Option<Box<SessionId>>,
+) -> Result<(), SessionError> {
+    let changes = unsaved(layer, tracked, status)?;
+    // A copy, since the session stays as it was if this is given up half-way.
+    let mine = tracked.current();
+    let written = write(layer, tracked.base(), status, mine, (&changes, next)).await?;
+    let stored = Stored { record: None, revision: written.revision.clone() };
+    status.loaded_again(stored, None, &tracked.base().cookie);
+    status.saved = true;
+    status.id_changed |= written.left.is_some();
+    tracked.saved(Arc::clone(&written.content));
+    written.settle(layer, status).await;
     Ok(())
 }
 
@@ -135,12 +154,8 @@ pub(crate) async fn rename<T: SessionData>(
     status: &mut Status,
 ) -> Result<(), SessionError> {
     if status.stored.is_some() {
-        let changes = unsaved(tracked, status)?;
         let next = Some(Box::new(layer.new_id(&status.request)?));
-        let saved = write(layer, tracked.base(), status, tracked.current(), (&changes, next)).await?;
-        tracked.saved(Arc::clone(&saved.content));
-        saved.settle(layer, status).await;
-        return Ok(());
+        return save_as(layer, tracked, status, next).await;
     }
     status.set_id(layer.new_id(&status.request)?);
     status.id_changed = true;
@@ -167,9 +182,8 @@ pub(crate) async fn regenerate<T: SessionData>(
 ) -> Result<(), SessionError> {
     destroy(layer, status).await?;
     let id = first_id(layer, &status.request)?;
-    let base = initial(layer, &status.request);
-    status.begin_again(id, base.cookie.clone());
-    *tracked = Tracked::new(base);
+    status.begin_again(id, &tracked.base().cookie);
+    *tracked = Tracked::new(initial(layer, &status.request));
     Ok(())
 }
 
@@ -190,51 +204,55 @@ pub(crate) async fn reload<T: SessionData>(
         status.gone = true;
         return Err(SessionError::Gone);
     };
-    let decoded = decode::<T>(layer, &status.request, &loaded.record)?;
-    *status.cookie_mut() = renewed(layer, decoded.cookie.clone(), loaded.expires);
-    status.stored = Some(Stored { record: loaded.record, revision: loaded.revision });
+    let Found { decoded, stored, kept_until, .. } = found::<T>(layer, &status.request, loaded)?;
+    status.loaded_again(stored, kept_until, &tracked.base().cookie);
     tracked.reloaded(decoded, status.saved);
     Ok(())
 }
 
 /// The header that takes the cookie of a destroyed session away, if it should be.
-pub(crate) fn removal(layer: &LayerContext, status: &mut Status) -> Option<HeaderValue> {
-    let wanted = layer.options.policy.clear_cookie && status.presented.is_some() && status.is_sendable(layer);
-    if wanted { announce(layer, status, Announce::Remove).ok()? } else { None }
+pub(crate) fn removal(layer: &LayerContext, status: &Status, loaded: &SessionCookie) -> Option<HeaderValue> {
+    let is_sendable = status.is_sendable(layer, loaded);
+    let wanted = layer.options.policy.clear_cookie && status.presented.is_some() && is_sendable;
+    if wanted { announce(layer, status, loaded, Announce::Remove).ok()? } else { None }
 }
 
-/// The header that tells the client about its session.
+/// The header that tells the client about a session that is not written, or was before.
 pub(crate) fn announce(
     layer: &LayerContext,
-    status: &mut Status,
+    status: &Status,
+    loaded: &SessionCookie,
     announce: Announce,
 ) -> Result<Option<HeaderValue>, SessionError> {
-    if !layer.options.transport.is_cookie() {
-        return announce_token(layer, status, announce);
-    }
-    let secure_connection = status.request.secure_connection;
     match announce {
-        Announce::Nothing => Ok(None),
-        Announce::Remove => Ok(layer.remove_cookie(status.sent(), secure_connection)),
+        // A token that leads nowhere is the client's to forget.
+        Announce::Remove if layer.options.transport.is_cookie() => {
+            Ok(layer.remove_cookie(status.sent(loaded), status.request.secure_connection))
+        }
+        Announce::Nothing | Announce::Remove => Ok(None),
         Announce::Set => {
-            if layer.options.policy.rules == Rules::Express {
-                status.cookie.renew(Timestamp::now());
-            }
-            Ok(layer.set_cookie(status.id(layer)?, &status.cookie, secure_connection))
+            let cookie = status.own_cookie().unwrap_or(loaded);
+            give(layer, status, cookie, status.cookie_expires(loaded))
         }
     }
 }
 
-/// A token that the client has is not sent again, and one that leads nowhere is the client's to forget.
-fn announce_token(
+/// The header that gives the client its session. A token that the client has is not sent again.
+fn give(
     layer: &LayerContext,
     status: &Status,
-    announce: Announce,
+    cookie: &SessionCookie,
+    expires: Option<Timestamp>,
 ) -> Result<Option<HeaderValue>, SessionError> {
-    if announce != Announce::Set || status.is_known() || !layer.options.send_token {
-        return Ok(None);
+    if !layer.options.transport.is_cookie() {
+        let is_sent = layer.options.send_token && !status.is_known();
+        return if is_sent { Ok(layer.set_token(status.id(layer)?)) } else { Ok(None) };
     }
-    Ok(layer.set_token(status.id(layer)?))
+    let expires = match layer.options.policy.rules {
+        Rules::Safe => expires,
+        Rules::Express => cookie.expires_if_renewed(Timestamp::now()),
+    };
+    Ok(layer.set_cookie(status.id(layer)?, (cookie.attributes(), expires), status.request.secure_connection))
 }
 
 async fn touch<T: SessionData>(
@@ -242,60 +260,53 @@ async fn touch<T: SessionData>(
     tracked: &Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
-    let now = Timestamp::now();
-    status.cookie.renew(now);
-    let expires = layer.expiry(&status.cookie, tracked.base().meta, now);
+    let (now, base) = (Timestamp::now(), tracked.base());
+    let cookie = status.cookie_mut(&base.cookie);
+    cookie.renew(now);
+    let expires = layer.expiry(cookie, base.meta, now);
     if layer.touch(status.id(layer)?, expires).await? { Ok(()) } else { Err(SessionError::Gone) }
 }
 
-/// What is to be written. A new session is written as a whole, if anything of it changed.
-fn unsaved<T: SessionData>(tracked: &Tracked<T>, status: &Status) -> Result<Changes, SessionError> {
-    let wanted = if status.stored.is_some() { Wanted::All } else { Wanted::Whole };
+/// What is to be written. A new session is written as a whole, if anything of it changed; kept as it is, it needs no texts.
+fn unsaved<T: SessionData>(
+    layer: &LayerContext,
+    tracked: &Tracked<T>,
+    status: &Status,
+) -> Result<Changes, SessionError> {
+    let wanted = match status.stored {
+        Some(_) => Wanted::All,
+        None if record::is_shared::<T>(layer) => Wanted::Any,
+        None => Wanted::Whole,
+    };
     tracked.unsaved(wanted).map_err(encode_error::<T>)
 }
 
-/// What was written.
-struct Saved<T> {
-    content: Arc<Decoded<T>>,
-    /// The id that the session had before.
-    left: Option<Box<SessionId>>,
-}
-
-/// Creates or replaces the record; under the id `next`, if there is one. Nothing is changed here before the store has
-/// answered, so that a save that is given up half-way leaves the session as it was.
+/// Creates or replaces the record; under the id `next`, if there is one. Of the session itself only its id is changed, once
+/// the store has answered, so that a save that is given up half-way leaves it as it was.
 async fn write<T: SessionData>(
     layer: &LayerContext,
     base: &Arc<Decoded<T>>,
     status: &mut Status,
-    mine: Arc<Decoded<T>>,
+    mine: Box<Decoded<T>>,
     (changes, next): (&Changes, Option<Box<SessionId>>),
-) -> Result<Saved<T>, SessionError> {
+) -> Result<Written<T>, SessionError> {
     if status.moved_to.is_some() {
         return Err(SessionError::Gone);
     }
     let (writing, mine) = prepared(layer, base, status, (mine, changes))?;
-    let mut left = None;
-    let written = if status.stored.is_none() {
-        writing.create(status, mine).await?
-    } else {
-        let rotates = changes.fields.intersects(Special::<T>::FIELDS.rotating);
-        let next = match next {
-            None if rotates => Some(Box::new(layer.new_id(&status.request)?)),
-            next => next,
-        };
-        if next.is_some() {
-            left = Some(Box::new(status.id(layer)?.clone()));
-        }
-        let written = writing.replace(status, mine, next).await;
-        // A handler that goes on in spite of the error has no session to announce.
-        status.gone = matches!(written, Err(SessionError::Gone));
-        written?
+    if status.stored.is_none() {
+        return writing.create(status, mine).await;
+    }
+    let rotates = changes.fields.intersects(Special::<T>::FIELDS.rotating);
+    let next = match next {
+        None if rotates => Some(Box::new(layer.new_id(&status.request)?)),
+        next => next,
     };
-    *status.cookie_mut() = written.content.cookie.clone();
-    status.stored = Some(written.stored);
-    status.saved = true;
-    status.id_changed |= left.is_some();
-    Ok(Saved { content: written.content, left })
+    let left = if next.is_some() { Some(Box::new(status.id(layer)?.clone())) } else { None };
+    let written = writing.replace(status, mine, next).await;
+    // A handler that goes on in spite of the error has no session to announce.
+    status.gone = matches!(written, Err(SessionError::Gone));
+    Ok(Written { left, ..written? })
 }
 
 /// The content as it is to be stored, with its renewed cookie.
@@ -303,42 +314,46 @@ fn prepared<'a, T: SessionData>(
     layer: &'a LayerContext,
     base: &'a Arc<Decoded<T>>,
     status: &Status,
-    (mut mine, changes): (Arc<Decoded<T>>, &'a Changes),
-) -> Result<(Writing<'a, T>, Arc<Decoded<T>>), SessionError> {
-    if status.cookie.differs_from(&base.cookie) {
-        layer.options.check_cookie(status.cookie.attributes()).map_err(SessionError::Cookie)?;
+    (mut mine, changes): (Box<Decoded<T>>, &'a Changes),
+) -> Result<(Writing<'a, T>, Box<Decoded<T>>), SessionError> {
+    if let Some(own) = status.own_cookie().filter(|own| own.differs_from(&base.cookie)) {
+        layer.options.check_cookie(own.attributes()).map_err(SessionError::Cookie)?;
+        mine.cookie = own.clone();
     }
     let now = Timestamp::now();
-    let mut cookie = status.cookie.clone();
-    cookie.renew(now);
+    mine.cookie.renew(now);
     if layer.options.policy.rules == Rules::Express {
         // express-session knows `auto` in its options only; in a record it would fail on it.
-        cookie.resolve(status.request.secure_connection);
+        mine.cookie.resolve(status.request.secure_connection);
     }
     // A store in this process loses no reply.
     let adds = changes.fields.intersects(Special::<T>::FIELDS.accumulating) && !layer.shares_records;
     let mark = (adds && status.stored.is_some()).then(getrandom::u32).transpose();
     let mark = mark.map_err(|error| SessionError::Random(error.into()))?.map(|number| NonZeroU32::MIN | number);
-    let content = Arc::make_mut(&mut mine);
-    (content.cookie, content.meta) = (cookie, base.meta.with_mark(mark));
+    mine.meta = base.meta.with_mark(mark);
     Ok((Writing { layer, base, changes, now, mark }, mine))
 }
 
-impl<T: SessionData> Saved<T> {
+impl<T: SessionData> Written<T> {
     /// What is still to be done.
     async fn settle(self, layer: &LayerContext, status: &Status) {
         if let (Some(left), Some(grace)) = (self.left, layer.options.rotate_grace) {
-            Box::pin(leave_behind(layer, status, &left, grace)).await;
+            Box::pin(leave_behind(layer, status, (&left, self.content.cookie.attributes()), grace)).await;
         }
     }
 }
 
 /// Has the id that a session had lead to it for a moment, if the options say so. That is a courtesy: without it, requests
 /// that are under way find no session.
-async fn leave_behind(layer: &LayerContext, status: &Status, left: &SessionId, grace: Duration) {
+async fn leave_behind(
+    layer: &LayerContext,
+    status: &Status,
+    (left, attributes): (&SessionId, &Arc<CookieOptions>),
+    grace: Duration,
+) {
     let Ok(id) = status.id(layer) else { return };
     let until = Timestamp::now().saturating_add(grace);
-    let cookie = SessionCookie::stored(Arc::clone(status.cookie.attributes()), Some(millis(grace)), Some(until));
+    let cookie = SessionCookie::stored(Arc::clone(attributes), Some(millis(grace)), Some(until));
     let frame = Frame { cookie: &cookie, absent: layer.absent(&status.request), meta: records::Meta::default() };
     let moved = Moved { to: layer.key(id).as_str().to_owned(), until: until.as_millis() };
     let Ok(json) = records::moved(&frame, &moved) else { return };

@@ -11,8 +11,8 @@ use crate::data::{Changes, SessionData, Wanted, texts};
 use crate::error::SessionError;
 use crate::field::FieldSet;
 use crate::id::SessionId;
-use crate::record::{Decoded, Record, Revision};
-use crate::status::{Status, Stored};
+use crate::record::{Decoded, Form, Record, Revision};
+use crate::status::Status;
 use crate::store::{Created, Loaded, Renamed, Updated};
 use crate::timestamp::Timestamp;
 use crate::turns::Place;
@@ -34,21 +34,19 @@ pub(super) struct Writing<'a, T> {
 
 pub(super) struct Written<T> {
     pub(super) content: Arc<Decoded<T>>,
-    pub(super) stored: Stored,
+    pub(super) revision: Revision,
+    /// The id that the session had before.
+    pub(super) left: Option<Box<SessionId>>,
 }
 
 impl<T: SessionData> Writing<'_, T> {
     /// Stores a new session. An id that is taken is replaced by another one.
-    pub(super) async fn create(
-        &self,
-        status: &mut Status,
-        mut mine: Arc<Decoded<T>>,
-    ) -> Result<Written<T>, SessionError> {
-        let record = record::created(self.layer, &status.request, &mut mine, self.changes)?;
+    pub(super) async fn create(&self, status: &mut Status, mine: Box<Decoded<T>>) -> Result<Written<T>, SessionError> {
+        let content = record::created(self.layer, &status.request, mine, self.changes)?;
         for _ in 0..ID_TRIES {
-            let id = status.id(self.layer)?;
-            match self.layer.create(id, record.clone(), self.expires(&mine)).await? {
-                Created::Stored(revision) => return Ok(Written { content: mine, stored: Stored { record, revision } }),
+            let id = status.settled_id(self.layer)?;
+            match self.layer.create(id, record::of(&content), self.expires(&content)).await? {
+                Created::Stored(revision) => return Ok(Written { content, revision, left: None }),
                 Created::Taken => status.set_id(self.layer.new_id(&status.request)?),
             }
         }
@@ -60,11 +58,18 @@ impl<T: SessionData> Writing<'_, T> {
     pub(super) async fn replace(
         &self,
         status: &mut Status,
-        mine: Arc<Decoded<T>>,
+        mine: Box<Decoded<T>>,
         next: Option<Box<SessionId>>,
     ) -> Result<Written<T>, SessionError> {
-        let stored = status.stored.clone().ok_or(SessionError::Gone)?;
-        let mut draft = Draft { content: mine, mine: None, is_outdated: self.base.is_outdated(), stored, next };
+        let stored = status.stored.as_ref().ok_or(SessionError::Gone)?;
+        let is_outdated = self.base.is_outdated();
+        let old = stored.record.as_ref().map_or(&**self.base as &dyn Form, Record::form);
+        let content = if is_outdated {
+            self.ready(status, mine, (old, is_outdated))?
+        } else {
+            record::replaced(self.layer, &status.request, mine, (old, self.changes.fields, &self.changes.texts))?
+        };
+        let mut draft = Draft { content, mine: None, expected: stored.revision.clone(), next };
         let turns = &self.layer.turns;
         if let Some(place) = turns.contested(status.id(self.layer)?) {
             return self.in_turn(place, draft, status).await;
@@ -85,12 +90,12 @@ impl<T: SessionData> Writing<'_, T> {
         Box::pin(async move {
             let mut turn = place.turn().await;
             if let Some((record, revision)) = turn.latest() {
-                self.merge(&mut draft, Stored { record, revision }, status)?;
+                self.merge(&mut draft, (record, revision), status)?;
             }
             for _ in 0..MERGE_TRIES {
                 match self.attempt(&mut draft, status).await {
                     Ok(Some(written)) => {
-                        turn.stored(written.stored.record.clone(), written.stored.revision.clone());
+                        turn.stored(record::of(&written.content), written.revision.clone());
                         return Ok(written);
                     }
                     Ok(None) => {}
@@ -108,46 +113,28 @@ impl<T: SessionData> Writing<'_, T> {
 
     /// One try; none if somebody got in the way, with what is to be tried next in the draft.
     async fn attempt(&self, draft: &mut Draft<T>, status: &mut Status) -> Result<Option<Written<T>>, SessionError> {
-        let record = self.record(draft, status)?;
         let ids = (status.id(self.layer)?, draft.next.as_deref());
-        match self.put(ids, draft.stored.revision.clone(), record.clone(), &draft.content).await? {
+        match self.put(ids, draft.expected.clone(), &draft.content).await? {
             Put::Stored(revision) => {
                 draft.next.take().into_iter().for_each(|id| status.set_id(*id));
-                Ok(Some(Written { content: Arc::clone(&draft.content), stored: Stored { record, revision } }))
+                Ok(Some(Written { content: Arc::clone(&draft.content), revision, left: None }))
             }
             Put::Taken => {
                 draft.next = Some(Box::new(self.layer.new_id(&status.request)?));
                 Ok(None)
             }
-            Put::Conflict(theirs) => {
-                let theirs = Stored { record: theirs.record, revision: theirs.revision };
-                self.merge(draft, theirs, status).map(|()| None)
-            }
+            Put::Conflict(theirs) => self.merge(draft, (theirs.record, theirs.revision), status).map(|()| None),
             Put::Gone => Err(SessionError::Gone),
         }
-    }
-
-    /// The stored record with this request's changes; with all fields, if it has the form of an older version.
-    fn record(&self, draft: &mut Draft<T>, status: &Status) -> Result<Record, SessionError> {
-        let Draft { content, mine, stored, is_outdated, .. } = draft;
-        let changed = if *is_outdated { FieldSet::ALL } else { self.changes.fields };
-        if mine.is_none() && !*is_outdated {
-            let change = (&stored.record, changed, &self.changes.texts);
-            return record::replaced(self.layer, &status.request, content, change);
-        }
-        // A merged field is neither mine nor theirs.
-        let texts = texts(&content.value, changed).map_err(encode_error::<T>)?;
-        record::replaced(self.layer, &status.request, content, (&stored.record, changed, &texts))
     }
 
     async fn put(
         &self,
         (id, next): (&SessionId, Option<&SessionId>),
         expected: Revision,
-        record: Record,
-        content: &Decoded<T>,
+        content: &Arc<Decoded<T>>,
     ) -> Result<Put, SessionError> {
-        let expires = self.expires(content);
+        let (record, expires) = (record::of(content), self.expires(content));
         Ok(match next {
             None => match self.layer.update(id, expected, record, expires).await? {
                 Updated::Replaced(revision) => Put::Stored(revision),
@@ -164,20 +151,38 @@ impl<T: SessionData> Writing<'_, T> {
     }
 
     /// Begins again, with what another request stored.
-    fn merge(&self, draft: &mut Draft<T>, theirs: Stored, status: &Status) -> Result<(), SessionError> {
-        let decoded = decode::<T>(self.layer, &status.request, &theirs.record)?;
-        if decoded.moved().is_some() {
+    fn merge(
+        &self,
+        draft: &mut Draft<T>,
+        (record, revision): (Record, Revision),
+        status: &Status,
+    ) -> Result<(), SessionError> {
+        let theirs = decode::<T>(self.layer, &status.request, &record)?;
+        if theirs.moved().is_some() {
             return Err(SessionError::Gone);
         }
         let mine = draft.mine.get_or_insert_with(|| Arc::clone(&draft.content));
-        draft.content = self.merged(mine, &decoded).map_err(encode_error::<T>)?;
-        draft.is_outdated = decoded.is_outdated();
-        draft.stored = theirs;
+        let merged = self.merged(mine, &theirs).map_err(encode_error::<T>)?;
+        draft.content = self.ready(status, merged, (record.form(), theirs.is_outdated()))?;
+        draft.expected = revision;
         Ok(())
     }
 
+    /// The content to be stored in the place of `old`, when the texts of the changes are not those of its fields: a merged
+    /// field is neither mine nor theirs, and what has the form of an older version is written with all fields.
+    fn ready(
+        &self,
+        status: &Status,
+        content: Box<Decoded<T>>,
+        (old, is_outdated): (&dyn Form, bool),
+    ) -> Result<Arc<Decoded<T>>, SessionError> {
+        let changed = if is_outdated { FieldSet::ALL } else { self.changes.fields };
+        let texts = texts(&content.value, changed).map_err(encode_error::<T>)?;
+        record::replaced(self.layer, &status.request, content, (old, changed, &texts))
+    }
+
     /// What this request changed, merged into what another one stored meanwhile.
-    fn merged(&self, mine: &Decoded<T>, theirs: &Decoded<T>) -> Result<Arc<Decoded<T>>, serde_json::Error> {
+    fn merged(&self, mine: &Decoded<T>, theirs: &Decoded<T>) -> Result<Box<Decoded<T>>, serde_json::Error> {
         let contested = Changes::between(&self.base.value, &theirs.value, (self.changes.fields, Wanted::All))?.fields;
         let mut value = theirs.value.duplicate();
         for field in self.changes.fields.iter() {
@@ -186,7 +191,7 @@ impl<T: SessionData> Writing<'_, T> {
         let changed = mine.cookie.differs_from(&self.base.cookie);
         let mut cookie = if changed { mine.cookie.clone() } else { theirs.cookie.clone() };
         cookie.renew(self.now);
-        Ok(Arc::new(Decoded::new(value, cookie, theirs.meta.with_mark(self.mark))))
+        Ok(Box::new(Decoded::new(value, cookie, theirs.meta.with_mark(self.mark))))
     }
 
     fn expires(&self, content: &Decoded<T>) -> Timestamp {
@@ -199,9 +204,8 @@ struct Draft<T> {
     content: Arc<Decoded<T>>,
     /// What this request made of the session, once the content is merged with what others did.
     mine: Option<Arc<Decoded<T>>>,
-    /// What it is to replace, and whether that has the form of an older version.
-    stored: Stored,
-    is_outdated: bool,
+    /// What it is to replace.
+    expected: Revision,
     /// The new id.
     next: Option<Box<SessionId>>,
 }

@@ -11,6 +11,7 @@ use httpdate::HttpDate;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use super::options::{CookieOptions, Priority, SameSite, Secure};
+use crate::secret::Piece;
 use crate::timestamp::Timestamp;
 
 /// A cookie's attributes as headers have them, its expiry aside: made once for those that most cookies have.
@@ -37,14 +38,17 @@ impl AttributeText {
     pub(crate) fn set(
         &self,
         name: &str,
-        write_signed: impl FnOnce(&mut dyn FnMut(&str)),
+        write_signed: impl FnOnce(&mut dyn FnMut(Piece<'_>)),
         expires: Option<Timestamp>,
     ) -> Option<HeaderValue> {
         // A usual cookie has just this room, so that it need not be moved to become a header.
         let room = name.len() + SIGNED.len() + USUAL_VALUE + self.scope.len() + self.priority.len();
         let mut line = String::with_capacity(room);
         line.extend([name, SIGNED]);
-        write_signed(&mut |piece| encode(&mut line, piece));
+        write_signed(&mut |piece| match piece {
+            Piece::Plain(text) => line.push_str(text),
+            Piece::Any(text) => encode(&mut line, text),
+        });
         line.extend([&*self.scope, self.priority]);
         if let Some(expires) = expires {
             write!(line, "; Expires={}", date(expires)).ok()?;

@@ -166,14 +166,11 @@ impl SessionCookie {
 
     /// Resets the time left to the whole life, express-session's `resetMaxAge`.
     pub(crate) fn renew(&mut self, now: Timestamp) {
-        self.expires = self.original_max_age.map(|age| now.plus_millis(age));
+        self.expires = self.expires_if_renewed(now);
     }
 
-    /// Takes over the moment until which the store keeps the session, which may be later than the one in its record.
-    pub(crate) fn renewed_until(&mut self, expires: Timestamp) {
-        if self.original_max_age.is_some() {
-            self.expires = Some(expires);
-        }
+    pub(crate) fn expires_if_renewed(&self, now: Timestamp) -> Option<Timestamp> {
+        self.original_max_age.map(|age| now.plus_millis(age))
     }
 
     /// Replaces `auto` by what it means on a connection.

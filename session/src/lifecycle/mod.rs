@@ -53,7 +53,7 @@ pub(crate) enum Ending {
 }
 
 /// What is known about the request's session at the end of the request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts, and every combination is tested")]
 pub(crate) struct Facts {
     pub(crate) ending: Ending,

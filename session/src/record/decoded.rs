@@ -83,11 +83,6 @@ impl<T> Decoded<T> {
         self
     }
 
-    /// Forgets what was read, for a text that is still to be made.
-    pub(crate) fn renew(&mut self) {
-        self.rare.take();
-    }
-
     /// Says what a reader takes attributes of the cookie for that are left out.
     pub(crate) fn set_absent(&mut self, absent: Absent<'_>) {
         if absent.cookie_too || !Arc::ptr_eq(absent.attributes, self.cookie.attributes()) {

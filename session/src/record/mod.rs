@@ -13,6 +13,7 @@ mod fields;
 mod index;
 mod read;
 mod revision;
+mod size;
 mod write;
 
 use std::any::Any;
@@ -35,6 +36,7 @@ pub(crate) use cookie_json::UsualCookie;
 pub(crate) use decoded::Decoded;
 pub(crate) use fields::FieldTexts;
 pub(crate) use read::read;
+pub(crate) use size::SizeAtMost;
 pub(crate) use write::{Frame, moved, splice, write};
 
 /// A session as a store keeps it: a JSON text, or, as long as it doesn't leave this process, the session itself, whose
@@ -113,17 +115,18 @@ impl Record {
         Self(Arc::new(Text { json, index, accumulates: form.accumulates() }))
     }
 
-    pub(crate) fn decoded<T: Send + Sync + 'static>(&self) -> Option<Arc<Decoded<T>>> {
-        let form: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as _;
-        form.downcast().ok()
+    pub(crate) fn form(&self) -> &dyn Form {
+        &*self.0
     }
 
-    pub(crate) fn size(&self) -> usize {
-        self.0.size()
-    }
-
-    pub(crate) fn known_text(&self) -> Option<(&Bytes, FieldSet)> {
-        self.0.known_text()
+    /// The typed content, if that is what the record is made of.
+    pub(crate) fn into_decoded<T: Send + Sync + 'static>(self) -> Result<Arc<Decoded<T>>, Self> {
+        let form: &dyn Any = &*self.0;
+        if !form.is::<Decoded<T>>() {
+            return Err(self);
+        }
+        let form: Arc<dyn Any + Send + Sync> = self.0;
+        Ok(form.downcast().unwrap_or_else(|_| unreachable!("its type was looked at")))
     }
 }
 
