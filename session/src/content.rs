@@ -14,7 +14,7 @@ use crate::lifecycle::{Ending, Facts, Rules};
 use crate::options::{Ids, OnInvalid};
 use crate::record::{self, Decoded, Meta, Moved, Record};
 use crate::status::{Status, Stored};
-use crate::store::Loaded;
+use crate::store::{Loaded, answer};
 use crate::timestamp::Timestamp;
 
 /// How many cookies of a request are looked up, each in a trip to the store.
@@ -32,11 +32,7 @@ impl<T: SessionData> Content<T> {
     pub(crate) async fn open(layer: &LayerContext, parts: &Parts) -> Opened<Option<Self>> {
         let Some(request) = layer.read_request(parts)? else { return Ok(None) };
         let Some(id) = layer.presented_id(parts, 0) else { return Self::begin(layer, request, None).map(Some) };
-        // What is kept while something is awaited lies in the future; an answer that is there already need not go there.
-        let loaded = match layer.load(&id, true).into_answer() {
-            Ok(loaded) => loaded,
-            Err(later) => later.await,
-        };
+        let loaded = answer!(layer.load(&id, true));
         let elsewhere = match loaded.map_err(SessionError::from)? {
             None => Elsewhere::Nowhere,
             Some(loaded) => match living(layer, &request, loaded)? {
@@ -271,6 +267,7 @@ fn read<T: SessionData>(
     .map_err(|error| SessionError::Decode { session: type_name::<T>(), source: error.into() })
 }
 
+#[inline]
 pub(crate) fn has_timed_out(layer: &LayerContext, meta: &Meta) -> bool {
     layer.deadline(meta).is_some_and(|deadline| deadline <= Timestamp::now())
 }

@@ -1,6 +1,7 @@
 //! What all requests of a layer share: its options, its keys, and its store behind a deadline.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -14,7 +15,7 @@ use crate::lifecycle::Rules;
 use crate::options::{CookieSource, Ids, Options};
 use crate::record::{Absent, IndexKey, Meta, Record, Revision, UsualCookie};
 use crate::secret::{IdSigner, Keyring, Piece};
-use crate::store::{Created, Cursor, Loaded, Page, Renamed, Store, StoreFuture, Updated};
+use crate::store::{Created, Cursor, Loaded, Page, Renamed, Renewal, Store, StoreFuture, Updated};
 use crate::timestamp::Timestamp;
 use crate::transport::Transport;
 use crate::turns::Turns;
@@ -28,6 +29,8 @@ const LONGEST_ENCODED_ID: usize = 3072;
 /// One layer's options, keys and store.
 pub(crate) struct LayerContext {
     pub(crate) options: Options,
+    /// How a load renews a session.
+    renewal: Renewal,
     /// Whether a request says more about its session than which connection it came over.
     depends_on_requests: bool,
     signer: IdSigner,
@@ -85,6 +88,7 @@ impl LayerContext {
             CookieSource::PerRequest(_) => (Arc::default(), None, None),
         };
         Self {
+            renewal: options.renewal(),
             depends_on_requests: options.depends_on_requests(),
             options,
             signer,
@@ -147,9 +151,16 @@ impl LayerContext {
         if !self.options.transport.is_cookie() {
             return self.presented_token(parts, skipped);
         }
-        let looked_at = if self.options.policy.rules == Rules::Express { 1 } else { usize::MAX };
-        let verified = |value: &[u8]| request::signed(value, |signed| self.verify(signed));
-        request::values(&parts.headers, &self.options.name).take(looked_at).filter_map(verified).nth(skipped)
+        let is_first_only = self.options.policy.rules == Rules::Express;
+        let mut to_skip = skipped;
+        request::find(&parts.headers, &self.options.name, |value| {
+            match request::signed(value, |signed| self.verify(signed)) {
+                Some(_) if to_skip > 0 => to_skip -= 1,
+                Some(id) => return ControlFlow::Break(Some(id)),
+                None => {}
+            }
+            if is_first_only { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+        })?
     }
 
     #[inline(never)]
@@ -259,7 +270,7 @@ impl LayerContext {
     }
 
     pub(crate) fn load<'a>(&'a self, id: &'a SessionId, renew: bool) -> StoreFuture<'a, Option<Loaded>> {
-        let renewal = renew.then(|| self.options.renewal());
+        let renewal = renew.then_some(self.renewal);
         self.ask(id, move |store, key| store.load(key, renewal))
     }
 

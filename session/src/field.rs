@@ -101,6 +101,13 @@ impl FieldSet {
         was_there
     }
 
+    /// Tells whether the first field is in the set; the others take the place of the one before them.
+    pub(crate) const fn pop_first(&mut self) -> bool {
+        let is_there = self.contains(0);
+        self.0 >>= 1;
+        is_there
+    }
+
     pub(crate) const fn contains(self, field: usize) -> bool {
         self.0 & (1 << field) != 0
     }

@@ -472,7 +472,8 @@ impl Options {
 impl Proxy {
     /// Whether a request came over a secure connection.
     pub(crate) fn is_secure(self, request: &Parts) -> bool {
-        if request.uri.scheme() == Some(&uri::Scheme::HTTPS) || request.extensions.get::<SecureConnection>().is_some() {
+        let is_https = request.uri.scheme().is_some_and(|scheme| *scheme == uri::Scheme::HTTPS);
+        if is_https || request.extensions.get::<SecureConnection>().is_some() {
             return true;
         }
         match self {

@@ -21,6 +21,7 @@ use crate::id::SessionId;
 use crate::lifecycle::{Actions, Announce, Ending, Facts, Rules, Write, decide};
 use crate::record::{self as records, Decoded, Frame, Moved, Record};
 use crate::status::{Status, Stored};
+use crate::store::answer;
 use crate::timestamp::{Timestamp, millis};
 
 /// What the end of a request asks for.
@@ -168,7 +169,7 @@ pub(crate) async fn destroy(layer: &LayerContext, status: &mut Status) -> Result
         if let Some(key) = &status.moved_to {
             layer.destroy_key(key).await?;
         }
-        layer.destroy(status.id(layer)?).await?;
+        answer!(layer.destroy(status.id(layer)?))?;
         status.stored = None;
     }
     Ok(())

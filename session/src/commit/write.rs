@@ -13,7 +13,7 @@ use crate::field::FieldSet;
 use crate::id::SessionId;
 use crate::record::{Decoded, Form, Record, Revision};
 use crate::status::Status;
-use crate::store::{Created, Loaded, Renamed, Updated};
+use crate::store::{Created, Loaded, Renamed, Updated, answer};
 use crate::timestamp::Timestamp;
 use crate::turns::Place;
 
@@ -45,7 +45,8 @@ impl<T: SessionData> Writing<'_, T> {
         let content = record::created(self.layer, &status.request, mine, self.changes)?;
         for _ in 0..ID_TRIES {
             let id = status.settled_id(self.layer)?;
-            match self.layer.create(id, record::of(&content), self.expires(&content)).await? {
+            let created = answer!(self.layer.create(id, record::of(&content), self.expires(&content)))?;
+            match created {
                 Created::Stored(revision) => return Ok(Written { content, revision, left: None }),
                 Created::Taken => status.set_id(self.layer.new_id(&status.request)?),
             }
@@ -136,11 +137,14 @@ impl<T: SessionData> Writing<'_, T> {
     ) -> Result<Put, SessionError> {
         let (record, expires) = (record::of(content), self.expires(content));
         Ok(match next {
-            None => match self.layer.update(id, expected, record, expires).await? {
-                Updated::Replaced(revision) => Put::Stored(revision),
-                Updated::Conflict(theirs) => Put::Conflict(theirs),
-                Updated::Gone => Put::Gone,
-            },
+            None => {
+                let updated = answer!(self.layer.update(id, expected, record, expires))?;
+                match updated {
+                    Updated::Replaced(revision) => Put::Stored(revision),
+                    Updated::Conflict(theirs) => Put::Conflict(theirs),
+                    Updated::Gone => Put::Gone,
+                }
+            }
             Some(next) => match self.layer.rename((id, next), expected, record, expires).await? {
                 Renamed::Stored(revision) => Put::Stored(revision),
                 Renamed::Taken => Put::Taken,

@@ -4,16 +4,30 @@
 //! names are compared exactly and never decoded (a parser that decodes names, or trims Unicode blanks, lets `__Host-`
 //! be forged: CVE-2020-8184). Values are decoded as express-session's `cookie` package does.
 
+use std::ops::ControlFlow;
+
 use http::header::{COOKIE, HeaderMap};
 use memchr::memchr;
 
 /// What browsers send at most for a cookie's name and value: RFC 6265bis §5.6. Longer values are as good as none.
 const MAX_LEN: usize = 4096;
 
-/// The values of all cookies of this name, as they came, in the order of the `Cookie` lines, which count as one.
-pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(COOKIE).iter();
-    lines.flat_map(|line| pairs(line.as_bytes())).filter_map(|pair| value_of(pair, name.as_bytes()))
+/// What `look` finds in the values of the cookies of this name, as they came. It is shown one after the other, in the order
+/// of the `Cookie` lines, which count as one.
+pub(crate) fn find<R>(headers: &HeaderMap, name: &str, mut look: impl FnMut(&[u8]) -> ControlFlow<R>) -> Option<R> {
+    for line in headers.get_all(COOKIE) {
+        let mut rest = line.as_bytes();
+        loop {
+            let end = memchr(b';', rest);
+            let pair = end.map_or(rest, |end| &rest[..end]);
+            if let Some(ControlFlow::Break(found)) = value_of(pair, name.as_bytes()).map(&mut look) {
+                return Some(found);
+            }
+            let Some(end) = end else { break };
+            rest = &rest[end + 1..];
+        }
+    }
+    None
 }
 
 /// Values up to this length are decoded without an allocation; one that this library makes has about 80 bytes.
@@ -51,17 +65,7 @@ fn decoded<R>(value: &[u8], read: impl Fn(&[u8]) -> Option<R>) -> Option<R> {
     }
 }
 
-fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let line = rest?;
-        let end = memchr(b';', line);
-        let (pair, after) = end.map_or((line, None), |end| (&line[..end], Some(&line[end + 1..])));
-        rest = after;
-        Some(pair)
-    })
-}
-
+#[inline]
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let rest = trim_start(pair).strip_prefix(name)?;
     let value = trim_start(rest).strip_prefix(b"=")?;

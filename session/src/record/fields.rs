@@ -179,19 +179,29 @@ pub(crate) trait Sink {
 /// serde hands over the fields one by one, in the order of their declaration, so that one that isn't wanted is passed over
 /// without a look at its name.
 pub(crate) struct FieldSerializer<'a, K> {
+    /// Whether the fields that are still to come are looked at, the next one first: where serde leaves out fields, all.
+    asked: FieldSet,
+    /// The place of the next one.
+    next: usize,
     fields: &'static [Field],
     wanted: FieldSet,
-    /// The places of those that are looked at: where serde leaves out fields, all.
-    asked: FieldSet,
-    /// The place of the field that comes next.
-    next: usize,
     sink: &'a mut K,
 }
 
 impl<'a, K: Sink> FieldSerializer<'a, K> {
     fn new(fields: &'static [Field], wanted: FieldSet, sink: &'a mut K) -> Self {
         let asked = if fields.iter().any(|field| field.skipped) { FieldSet::ALL } else { wanted };
-        Self { fields, wanted, asked, next: 0, sink }
+        Self { asked, next: 0, fields, wanted, sink }
+    }
+
+    #[inline(never)]
+    fn give<T: Serialize + ?Sized>(&mut self, place: usize, key: &'static str, value: &T) -> Result<(), Error> {
+        let Some(index) = self.wanted(place, key)? else { return Ok(()) };
+        self.sink.field(index, value)?;
+        if self.sink.is_satisfied() {
+            self.asked = FieldSet::EMPTY;
+        }
+        Ok(())
     }
 
     /// The field of this name, if it is wanted.
@@ -208,23 +218,17 @@ impl<K: Sink> SerializeStruct for FieldSerializer<'_, K> {
     type Ok = ();
     type Error = Error;
 
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
         let place = self.next;
         self.next += 1;
-        if !self.asked.contains(place) {
-            return Ok(());
-        }
-        if let Some(index) = self.wanted(place, key)? {
-            self.sink.field(index, value)?;
-            if self.sink.is_satisfied() {
-                self.asked = FieldSet::EMPTY;
-            }
-        }
-        Ok(())
+        if self.asked.pop_first() { self.give(place, key, value) } else { Ok(()) }
     }
 
+    #[inline]
     fn skip_field(&mut self, _: &'static str) -> Result<(), Error> {
         self.next += 1;
+        self.asked.pop_first();
         Ok(())
     }
 

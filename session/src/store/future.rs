@@ -57,6 +57,19 @@ impl<'a, T> StoreFuture<'a, T> {
     }
 }
 
+/// The answer of a [`StoreFuture`], awaited if it must be. What is kept while something is awaited lies in the future that
+/// awaits it; an answer that is there need not go there.
+macro_rules! answer {
+    ($future:expr) => {
+        match $future.into_answer() {
+            Ok(answer) => answer,
+            Err(later) => later.await,
+        }
+    };
+}
+
+pub(crate) use answer;
+
 /// A ready answer is moved out, never pinned.
 impl<T> Unpin for StoreFuture<'_, T> {}
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 pub use self::cached::Cached;
 pub use self::future::StoreFuture;
+pub(crate) use self::future::answer;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis-cluster")]

@@ -84,25 +84,27 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let next = match this.step.as_mut().project() {
+            match this.step.as_mut().project() {
                 StepProjection::Open { opening, rest } => {
                     let (parts, opened) = ready!(opening.as_mut().poll(context));
                     if let (Err(error), Some(slot)) = (&opened, &this.slot) {
                         return Poll::Ready(Ok(respond::with_error(&slot.layer.options, error)));
                     }
                     let (mut inner, body) = taken(rest);
-                    Step::Handle { handler: inner.call(Request::from_parts(parts, body)) }
+                    let handler = inner.call(Request::from_parts(parts, body));
+                    this.step.set(Step::Handle { handler });
                 }
                 StepProjection::Handle { handler } => {
                     let mut polled = handler.poll(context);
                     // Completed where it is: a response is too large to be moved more often than it must be.
                     let commit = match (&mut polled, this.slot.as_ref()) {
-                        (Poll::Ready(Ok(response)), Some(slot)) => finish(slot, response),
+                        (Poll::Ready(Ok(response)), Some(slot)) => finish(slot, response, context),
                         _ => None,
                     };
                     let Some(commit) = commit else { return polled };
                     let Poll::Ready(Ok(response)) = polled else { return polled };
-                    Step::Commit { commit, response: Some(response) }
+                    this.step.set(Step::Commit { commit, response: Some(response) });
+                    return Poll::Pending;
                 }
                 StepProjection::Commit { commit, response } => {
                     let committed = ready!(commit.as_mut().poll(context));
@@ -112,16 +114,16 @@ where
                     }
                     return Poll::Ready(Ok(response));
                 }
-            };
-            this.step.set(next);
+            }
         }
     }
 }
 
-/// Ends the session with its response, unless the store has something to do first.
+/// Ends the session with its response, unless the store has something to do first that takes time.
 fn finish<T: SessionData, ResBody: From<Bytes>>(
     slot: &Arc<Slot<T>>,
     response: &mut Response<ResBody>,
+    context: &mut Context<'_>,
 ) -> Option<Commit> {
     let options = &slot.layer.options;
     respond::shape_reported(options, response);
@@ -133,8 +135,12 @@ fn finish<T: SessionData, ResBody: From<Bytes>>(
             Err(error) => Err(error),
             Ok(plan) if plan.is_idle() => plan.announce(&slot.layer, &mut content),
             Ok(plan) => {
-                let slot = Arc::clone(slot);
-                return Some(Box::pin(async move { plan.carry_out(&slot.layer, &mut content).await }));
+                let layer = Arc::clone(&slot.layer);
+                let mut commit: Commit = Box::pin(async move { plan.carry_out(&layer, &mut content).await });
+                match commit.as_mut().poll(context) {
+                    Poll::Ready(committed) => committed,
+                    Poll::Pending => return Some(commit),
+                }
             }
         },
     };
