@@ -5,8 +5,8 @@ mod write;
 
 use std::any::type_name;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -97,7 +97,9 @@ impl Plan {
             Announce::Set => give(layer, status, &written.content.cookie, written.content.cookie.expires_at()),
             other => announce(layer, status, &tracked.base().cookie, other),
         };
-        written.settle(layer, status).await;
+        if let Some(left) = &written.left {
+            leave_behind(layer, status, (left, written.content.cookie.attributes())).await;
+        }
         header
     }
 
@@ -144,7 +146,9 @@ async fn save_as<T: SessionData>(
     status.saved = true;
     status.id_changed |= written.left.is_some();
     tracked.saved(Arc::clone(&written.content));
-    written.settle(layer, status).await;
+    if let Some(left) = &written.left {
+        leave_behind(layer, status, (left, written.content.cookie.attributes())).await;
+    }
     Ok(())
 }
 
@@ -335,32 +339,24 @@ fn prepared<'a, T: SessionData>(
     Ok((Writing { layer, base, changes, now, mark }, mine))
 }
 
-impl<T: SessionData> Written<T> {
-    /// What is still to be done.
-    async fn settle(self, layer: &LayerContext, status: &Status) {
-        if let (Some(left), Some(grace)) = (self.left, layer.options.rotate_grace) {
-            Box::pin(leave_behind(layer, status, (&left, self.content.cookie.attributes()), grace)).await;
-        }
-    }
-}
-
 /// Has the id that a session had lead to it for a moment, if the options say so. That is a courtesy: without it, requests
 /// that are under way find no session.
-async fn leave_behind(
-    layer: &LayerContext,
-    status: &Status,
-    (left, attributes): (&SessionId, &Arc<CookieOptions>),
-    grace: Duration,
-) {
-    let Ok(id) = status.id(layer) else { return };
-    let until = Timestamp::now().saturating_add(grace);
-    let cookie = SessionCookie::stored(Arc::clone(attributes), Some(millis(grace)), Some(until));
-    let frame = Frame { cookie: &cookie, absent: layer.absent(&status.request), meta: records::Meta::default() };
-    let moved = Moved { to: layer.key(id).as_str().to_owned(), until: until.as_millis() };
-    let Ok(json) = records::moved(&frame, &moved) else { return };
-    if let Err(error) = layer.create(left, Record::from_json(json), until).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "a session's old id has no grace");
-    }
+fn leave_behind<'a>(
+    layer: &'a LayerContext,
+    status: &'a Status,
+    (left, attributes): (&'a SessionId, &'a Arc<CookieOptions>),
+) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    Box::pin(async move {
+        let (Some(grace), Ok(id)) = (layer.options.rotate_grace, status.id(layer)) else { return };
+        let until = Timestamp::now().saturating_add(grace);
+        let cookie = SessionCookie::stored(Arc::clone(attributes), Some(millis(grace)), Some(until));
+        let frame = Frame { cookie: &cookie, absent: layer.absent(&status.request), meta: records::Meta::default() };
+        let moved = Moved { to: layer.key(id).as_str().to_owned(), until: until.as_millis() };
+        let Ok(json) = records::moved(&frame, &moved) else { return };
+        if let Err(error) = layer.create(left, Record::from_json(json), until).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a session's old id has no grace");
+        }
+    })
 }
 
 fn encode_error<T>(error: serde_json::Error) -> SessionError {

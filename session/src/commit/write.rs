@@ -114,8 +114,13 @@ impl<T: SessionData> Writing<'_, T> {
 
     /// One try; none if somebody got in the way, with what is to be tried next in the draft.
     async fn attempt(&self, draft: &mut Draft<T>, status: &mut Status) -> Result<Option<Written<T>>, SessionError> {
-        let ids = (status.id(self.layer)?, draft.next.as_deref());
-        match self.put(ids, draft.expected.clone(), &draft.content).await? {
+        let (id, expected) = (status.id(self.layer)?, draft.expected.clone());
+        let (record, expires) = (record::of(&draft.content), self.expires(&draft.content));
+        let put = match &draft.next {
+            None => answer!(self.layer.update(id, expected, record, expires))?.into(),
+            Some(next) => self.layer.rename((id, next), expected, record, expires).await?.into(),
+        };
+        match put {
             Put::Stored(revision) => {
                 draft.next.take().into_iter().for_each(|id| status.set_id(*id));
                 Ok(Some(Written { content: Arc::clone(&draft.content), revision, left: None }))
@@ -127,31 +132,6 @@ impl<T: SessionData> Writing<'_, T> {
             Put::Conflict(theirs) => self.merge(draft, (theirs.record, theirs.revision), status).map(|()| None),
             Put::Gone => Err(SessionError::Gone),
         }
-    }
-
-    async fn put(
-        &self,
-        (id, next): (&SessionId, Option<&SessionId>),
-        expected: Revision,
-        content: &Arc<Decoded<T>>,
-    ) -> Result<Put, SessionError> {
-        let (record, expires) = (record::of(content), self.expires(content));
-        Ok(match next {
-            None => {
-                let updated = answer!(self.layer.update(id, expected, record, expires))?;
-                match updated {
-                    Updated::Replaced(revision) => Put::Stored(revision),
-                    Updated::Conflict(theirs) => Put::Conflict(theirs),
-                    Updated::Gone => Put::Gone,
-                }
-            }
-            Some(next) => match self.layer.rename((id, next), expected, record, expires).await? {
-                Renamed::Stored(revision) => Put::Stored(revision),
-                Renamed::Taken => Put::Taken,
-                Renamed::Conflict(theirs) => Put::Conflict(theirs),
-                Renamed::Gone => Put::Gone,
-            },
-        })
     }
 
     /// Begins again, with what another request stored.
@@ -220,4 +200,25 @@ enum Put {
     Taken,
     Conflict(Loaded),
     Gone,
+}
+
+impl From<Updated> for Put {
+    fn from(updated: Updated) -> Self {
+        match updated {
+            Updated::Replaced(revision) => Self::Stored(revision),
+            Updated::Conflict(theirs) => Self::Conflict(theirs),
+            Updated::Gone => Self::Gone,
+        }
+    }
+}
+
+impl From<Renamed> for Put {
+    fn from(renamed: Renamed) -> Self {
+        match renamed {
+            Renamed::Stored(revision) => Self::Stored(revision),
+            Renamed::Taken => Self::Taken,
+            Renamed::Conflict(theirs) => Self::Conflict(theirs),
+            Renamed::Gone => Self::Gone,
+        }
+    }
 }
