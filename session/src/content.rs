@@ -13,6 +13,7 @@ use crate::id::SessionId;
 use crate::lifecycle::{Ending, Facts, Rules};
 use crate::options::{Ids, OnInvalid};
 use crate::record::{self, Decoded, Meta, Moved, Record};
+use crate::state::State;
 use crate::status::{Status, Stored};
 use crate::store::{Loaded, answer};
 use crate::timestamp::Timestamp;
@@ -99,7 +100,9 @@ impl<T: SessionData> Content<T> {
             );
         }
     }
+}
 
+impl<T: SessionData, S: State> Content<T, S> {
     /// The facts at the end of the request. `changes` are those since the last save.
     pub(crate) fn facts(&self, layer: &LayerContext, changes: &Changes) -> Facts {
         let (status, tracked) = (self.status(), self.tracked());
@@ -120,7 +123,8 @@ impl<T: SessionData> Content<T> {
             unsaved,
             saved: status.saved,
             initialized: status.initialized,
-            cookie_changed: status.own_cookie().is_some_and(|cookie| cookie.differs_from(loaded_cookie)),
+            cookie_changed: status.has_changed_cookie(loaded_cookie),
+            cookie_saved: status.cookie_saved,
             touched: status.touched,
             expires: status.cookie_expires(loaded_cookie).is_some(),
             sendable: status.is_sendable(layer, loaded_cookie),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use crate::commit;
+use crate::commit::{self, Plan};
 use crate::context::LayerContext;
 use crate::cookie::SessionCookie;
 use crate::data::{SessionData, SessionFields, Tracked};
 use crate::error::{SessionError, SessionRejection};
 use crate::id::SessionId;
-use crate::lifecycle::{Announce, Ending};
+use crate::lifecycle::Ending;
 use crate::slot::Slot;
 use crate::state::{Destroyed, Initialized, Live, Readable, Replaceable, State, Uninitialized, Writable};
 use crate::status::Status;
@@ -302,12 +302,12 @@ impl<T: SessionData, S: State> Session<T, S> {
         self.parts_mut().1.ending = Ending::Unset;
     }
 
-    /// A handle that stays away beyond the response leaves the header for its session behind.
-    fn announce(&mut self) -> Result<(), SessionError> {
-        let (tracked, status, slot) = self.parts_mut();
-        let cookie = &tracked.base().cookie;
-        if !status.is_known() && status.is_sendable(&slot.layer, cookie) {
-            slot.announce(commit::announce(&slot.layer, status, cookie, Announce::Set)?);
+    /// A handle that stays away beyond the response leaves the header for its stored session behind.
+    fn announce(&self) -> Result<(), SessionError> {
+        let Handle { fields, slot } = self.handle();
+        let content = fields.content();
+        if content.status().stored.is_some() {
+            slot.announce(Plan::new(&slot.layer, content)?.announce(&slot.layer, content)?);
         }
         Ok(())
     }

@@ -35,6 +35,8 @@ pub(crate) struct Status {
     pub(crate) ending: Ending,
     /// The handler saved the session.
     pub(crate) saved: bool,
+    /// With other settings of its cookie than the client has.
+    pub(crate) cookie_saved: bool,
     pub(crate) initialized: bool,
     pub(crate) touched: bool,
     /// The handler gave the session another id, or began another session.
@@ -69,6 +71,7 @@ impl Status {
             sent: None,
             ending: Ending::Open,
             saved: false,
+            cookie_saved: false,
             initialized: false,
             touched: false,
             id_changed: false,
@@ -95,7 +98,7 @@ impl Status {
         (self.stored, self.moved_to, self.gone) = (None, None, false);
         self.forget_cookie(loaded);
         self.ending = Ending::Open;
-        (self.saved, self.initialized, self.touched) = (false, false, false);
+        (self.saved, self.cookie_saved, self.initialized, self.touched) = (false, false, false, false);
         self.id_changed = true;
     }
 
@@ -158,6 +161,11 @@ impl Status {
     /// The cookie, if it was changed.
     pub(crate) fn own_cookie(&self) -> Option<&SessionCookie> {
         self.own_cookie.as_deref()
+    }
+
+    /// Whether its settings differ from the stored ones.
+    pub(crate) fn has_changed_cookie(&self, loaded: &SessionCookie) -> bool {
+        self.own_cookie().is_some_and(|own| own.differs_from(loaded))
     }
 
     /// The moment at which the cookie expires.

@@ -89,6 +89,27 @@ async fn app(options: Options) -> (Client, Watched) {
                 session.cookie_mut().set_max_age(Some(Duration::from_secs(3600)));
             }),
         )
+        .route(
+            "/remember-now",
+            post(async |mut session: Session<Visit>| {
+                session.cookie_mut().set_max_age(Some(Duration::from_secs(3600)));
+                session.save().await?;
+                session.reload().await
+            }),
+        )
+        .route(
+            "/remember-aside",
+            post(async |mut session: Session<Visit>| {
+                session.cookie_mut().set_max_age(Some(Duration::from_secs(3600)));
+                session.save().await?;
+                // The handle stays away until the response has left.
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    drop(session);
+                });
+                Ok::<_, SessionError>(())
+            }),
+        )
         .route("/touch", post(async |mut session: Session<Visit>| session.touch()))
         .route(
             "/save",
@@ -309,6 +330,18 @@ async fn a_max_age_set_on_the_session_is_stored_and_used_from_then_on() {
     let left = stored.expires.saturating_since(Timestamp::now());
     assert!(left > Duration::from_secs(3500) && left <= Duration::from_secs(3600), "{left:?}");
     assert!(String::from_utf8_lossy(stored.record.json()).contains(r#""originalMaxAge":3600000"#));
+}
+
+#[tokio::test]
+async fn a_cookie_that_the_handler_changed_and_saved_itself_is_sent_too() {
+    for path in ["/remember-now", "/remember-aside"] {
+        let (mut client, _) = app(Options::default()).await;
+        client.get("/see").await;
+        let reply = client.post(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        assert!(reply.set_cookie().contains("; Expires="), "{path}");
+        assert!(client.get("/read").await.set_cookies().is_empty(), "{path}");
+    }
 }
 
 #[tokio::test]

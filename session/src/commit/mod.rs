@@ -20,6 +20,7 @@ use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::lifecycle::{Actions, Announce, Ending, Facts, Rules, Write, decide};
 use crate::record::{self as records, Decoded, Frame, Moved, Record};
+use crate::state::State;
 use crate::status::{Status, Stored};
 use crate::store::answer;
 use crate::timestamp::{Timestamp, millis};
@@ -33,7 +34,10 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Decides what to do with a session at the end of its request. Nothing is written yet.
-    pub(crate) fn new<T: SessionData>(layer: &LayerContext, content: &Content<T>) -> Result<Self, SessionError> {
+    pub(crate) fn new<T: SessionData, S: State>(
+        layer: &LayerContext,
+        content: &Content<T, S>,
+    ) -> Result<Self, SessionError> {
         let changes = unsaved(layer, content.tracked(), content.status())?;
         let facts = content.facts(layer, &changes);
         let actions = decide(facts, layer.options.policy);
@@ -104,13 +108,12 @@ impl Plan {
     }
 
     /// The header for the response, when the store has nothing to do.
-    pub(crate) fn announce<T: SessionData>(
+    pub(crate) fn announce<T: SessionData, S: State>(
         &self,
         layer: &LayerContext,
-        content: &mut Content<T>,
+        content: &Content<T, S>,
     ) -> Result<Option<HeaderValue>, SessionError> {
-        let (tracked, status) = content.parts_mut();
-        announce(layer, status, &tracked.base().cookie, self.actions.announce)
+        announce(layer, content.status(), &content.tracked().base().cookie, self.actions.announce)
     }
 }
 
@@ -141,6 +144,7 @@ async fn save_as<T: SessionData>(
     // A copy, since the session stays as it was if this is given up half-way.
     let mine = tracked.current();
     let written = write(layer, tracked.base(), status, mine, (&changes, next)).await?;
+    status.cookie_saved |= status.has_changed_cookie(&tracked.base().cookie);
     let stored = Stored { record: None, revision: written.revision.clone() };
     status.loaded_again(stored, None, &tracked.base().cookie);
     status.saved = true;
@@ -223,7 +227,7 @@ pub(crate) fn removal(layer: &LayerContext, status: &Status, loaded: &SessionCoo
 }
 
 /// The header that tells the client about a session that is not written, or was before.
-pub(crate) fn announce(
+fn announce(
     layer: &LayerContext,
     status: &Status,
     loaded: &SessionCookie,

@@ -73,6 +73,8 @@ pub(crate) struct Facts {
     pub(crate) initialized: bool,
     /// The cookie's settings differ from the stored ones.
     pub(crate) cookie_changed: bool,
+    /// The handler saved other settings of the cookie than the client has.
+    pub(crate) cookie_saved: bool,
     /// The handler asked for another renewal.
     pub(crate) touched: bool,
     /// The cookie has an expiry.
@@ -154,7 +156,7 @@ fn sets_cookie(facts: Facts, policy: Policy, write: Write) -> bool {
     if facts.known {
         return policy.rolling
             || (facts.expires && facts.modified)
-            || (facts.cookie_changed && policy.rules == Rules::Safe);
+            || ((facts.cookie_changed || facts.cookie_saved) && policy.rules == Rules::Safe);
     }
     match policy.rules {
         Rules::Safe => facts.stored || write == Write::Create,

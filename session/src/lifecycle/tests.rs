@@ -1,4 +1,4 @@
-//! The decision over its whole input: 5 endings × 2¹¹ facts × 2⁶ policies.
+//! The decision over its whole input: 5 endings × 2¹² facts × 2⁶ policies.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn bits(number: usize) -> impl FnMut() -> bool {
 fn all_facts() -> impl Iterator<Item = Facts> {
     let endings = [Ending::Open, Ending::Unset, Ending::Destroyed, Ending::Gone, Ending::Moved];
     let facts = endings.into_iter().flat_map(|ending| {
-        (0..1 << 11).map(move |number| {
+        (0..1 << 12).map(move |number| {
             let mut next = bits(number);
             Facts {
                 ending,
@@ -26,6 +26,7 @@ fn all_facts() -> impl Iterator<Item = Facts> {
                 saved: next(),
                 initialized: next(),
                 cookie_changed: next(),
+                cookie_saved: next(),
                 touched: next(),
                 expires: next(),
                 sendable: next(),
@@ -33,7 +34,9 @@ fn all_facts() -> impl Iterator<Item = Facts> {
         })
     });
     // A session is known by the cookie that was presented, and what was saved is stored.
-    facts.filter(|facts| (!facts.known || facts.presented) && (!facts.saved || facts.stored))
+    facts.filter(|facts| {
+        (!facts.known || facts.presented) && (!facts.saved || facts.stored) && (!facts.cookie_saved || facts.saved)
+    })
 }
 
 fn all_policies() -> impl Iterator<Item = Policy> {
@@ -147,6 +150,15 @@ fn by_default_a_new_session_is_announced_exactly_if_it_is_stored() {
         }
         let stored = facts.stored || actions.write == Write::Create;
         (actions.announce == Announce::Set) == stored
+    });
+}
+
+#[test]
+fn by_default_a_changed_cookie_reaches_its_client_whoever_stores_it() {
+    for_all(|facts, policy, actions| {
+        let is_news = (facts.cookie_changed || facts.cookie_saved) && facts.known && facts.sendable;
+        let applies = is_news && facts.ending == Ending::Open && policy.rules == Rules::Safe;
+        !applies || actions.announce == Announce::Set
     });
 }
 

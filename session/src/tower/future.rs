@@ -133,7 +133,7 @@ fn finish<T: SessionData, ResBody: From<Bytes>>(
         Closing::Content(content) if content.was_only_read() && !options.policy.acts_on_reading() => Ok(None),
         Closing::Content(mut content) => match Plan::new(&slot.layer, &content) {
             Err(error) => Err(error),
-            Ok(plan) if plan.is_idle() => plan.announce(&slot.layer, &mut content),
+            Ok(plan) if plan.is_idle() => plan.announce(&slot.layer, &content),
             Ok(plan) => {
                 let layer = Arc::clone(&slot.layer);
                 let mut commit: Commit = Box::pin(async move { plan.carry_out(&layer, &mut content).await });
