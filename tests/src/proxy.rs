@@ -30,6 +30,8 @@ struct Shared {
     server: SocketAddr,
     /// Whether the network is there. Connections end when it goes.
     is_up: watch::Sender<bool>,
+    /// Says that connections are forgotten.
+    forgotten: watch::Sender<()>,
     /// What happens to the next request that has these bytes.
     trap: Mutex<Option<Trap>>,
 }
@@ -50,7 +52,8 @@ impl Proxy {
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
-        let shared = Arc::new(Shared { server, is_up: watch::Sender::new(true), trap: Mutex::default() });
+        let (is_up, forgotten) = (watch::Sender::new(true), watch::Sender::new(()));
+        let shared = Arc::new(Shared { server, is_up, forgotten, trap: Mutex::default() });
         let proxy = Self { address, shared: Arc::clone(&shared) };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -74,6 +77,11 @@ impl Proxy {
     /// The network is there again.
     pub fn mend(&self) {
         self.shared.is_up.send_replace(true);
+    }
+
+    /// All connections fall silent, and nobody is told: a firewall has forgotten them. New ones are as good as ever.
+    pub fn forget(&self) {
+        self.shared.forgotten.send_replace(());
     }
 
     /// Loses the next request that has these bytes, or the reply to it, with its connection.
@@ -109,7 +117,7 @@ impl Shared {
 }
 
 async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
-    let mut is_up = shared.is_up.subscribe();
+    let (mut is_up, mut forgotten) = (shared.is_up.subscribe(), shared.forgotten.subscribe());
     if !*is_up.borrow_and_update() {
         return;
     }
@@ -118,6 +126,7 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             _ = is_up.changed() => return,
+            _ = forgotten.changed() => std::future::pending().await,
             read = client.read(&mut request) => {
                 let Some(request) = read.ok().and_then(|length| request.get(..length)) else { return };
                 if let Some(trap) = shared.sprung(request) {

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 
+#[path = "outages/forgotten.rs"]
+mod forgotten;
 #[path = "outages/lost_replies.rs"]
 mod lost_replies;
 #[path = "outages/servers.rs"]
@@ -10,6 +12,7 @@ mod servers;
 #[path = "outages/visitors.rs"]
 mod visitors;
 
+use forgotten::{mysql_connections_are_forgotten, postgres_connections_are_forgotten, redis_connections_are_forgotten};
 use lost_replies::{mysql_replies_get_lost, postgres_replies_get_lost, redis_replies_get_lost};
 use servers::{
     mysql_is_away, postgres_has_no_connection_left, postgres_is_away, postgres_is_killed, redis_is_a_replica,
@@ -25,6 +28,9 @@ session_tests::main! {
     [Postgres] postgres_has_no_connection_left,
     [Mysql] mysql_is_away,
     [] sqlite_is_locked,
+    [Redis] redis_connections_are_forgotten,
+    [Postgres] postgres_connections_are_forgotten,
+    [Mysql] mysql_connections_are_forgotten,
     [Redis] redis_replies_get_lost,
     [Postgres] postgres_replies_get_lost,
     [Mysql] mysql_replies_get_lost,

@@ -103,7 +103,7 @@ fn writers(busy: &[Client; 2], stop: &Arc<AtomicBool>) -> JoinSet<(u64, u64)> {
 }
 
 /// Adds one as soon as that goes.
-async fn recovered(client: &Client) {
+pub(crate) async fn recovered(client: &Client) {
     let (mut client, begin) = (client.clone(), Instant::now());
     loop {
         let reply = client.post("/add").await;
