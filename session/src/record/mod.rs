@@ -9,6 +9,7 @@
 
 mod cookie_json;
 mod decoded;
+mod entries;
 mod fields;
 mod index;
 mod read;

@@ -1,7 +1,6 @@
 //! Reading a record in one pass: the fields go to the session type, the reserved keys stay here.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde_json::Error;
@@ -9,6 +8,7 @@ use serde_json::de::StrRead;
 use serde_json::value::RawValue;
 
 use super::cookie_json::{BEGINNING, StoredCookie, StoredLife};
+use super::entries::Entries;
 use super::{Absent, COOKIE_KEY, Decoded, META_KEY, Meta, Moved};
 use crate::cookie::SessionCookie;
 use crate::field::{Field, FieldSet};
@@ -87,12 +87,12 @@ impl<'de> Visitor<'de> for CookieVisitor<'_> {
 
 /// What stands beside the cookie and the fields.
 fn meta(json: &str) -> Result<Meta, Error> {
-    #[derive(serde::Deserialize)]
-    struct Outline {
-        #[serde(default, rename = "$session")]
-        meta: StoredMeta,
+    let mut meta = None;
+    for entry in Entries::of(json)? {
+        let entry = entry?;
+        meta = if entry.key == META_KEY { Some(entry.value) } else { meta };
     }
-    serde_json::from_str(json).map(|Outline { meta }| meta.meta)
+    meta.map_or(Ok(StoredMeta::default()), serde_json::from_str).map(|StoredMeta { meta, .. }| meta)
 }
 
 #[derive(Default)]
@@ -167,10 +167,12 @@ impl Aliases {
         if fields.iter().all(|field| field.aliases.is_empty()) {
             return Ok(Self::default());
         }
-        let keys: HashMap<Key<'_>, IgnoredAny> = serde_json::from_str(json)?;
-        let is_named = |field: &Field| keys.contains_key(&Key(Cow::Borrowed(field.name)));
-        let named = fields.iter().enumerate().filter(|(_, field)| is_named(field));
-        Ok(Self { fields, come: named.map(|(index, _)| index).collect() })
+        let mut come = FieldSet::EMPTY;
+        for entry in Entries::of(json)? {
+            let key = entry?.key;
+            fields.iter().position(|field| field.name == key).into_iter().for_each(|index| come.insert(index));
+        }
+        Ok(Self { fields, come })
     }
 
     fn passes_over(&mut self, key: &str) -> bool {
@@ -182,7 +184,7 @@ impl Aliases {
     }
 }
 
-#[derive(PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -203,47 +205,5 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, 'de, A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         self.map.next_value_seed(seed)
-    }
-}
-
-/// A pair at the top level of a record.
-pub(super) struct Entry<'de> {
-    pub(super) key: Cow<'de, str>,
-    /// The key as it is written, and its colon.
-    pub(super) raw_key: &'de str,
-    /// The value as it is written.
-    pub(super) value: &'de str,
-}
-
-/// Shows the pairs of a record, in order.
-pub(super) fn for_each_entry<'de>(json: &'de str, show: impl FnMut(Entry<'de>)) -> Result<(), Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    deserializer.deserialize_map(EntryVisitor { json, show })?;
-    deserializer.end()
-}
-
-struct EntryVisitor<'de, F> {
-    json: &'de str,
-    show: F,
-}
-
-impl<'de, F: FnMut(Entry<'de>)> Visitor<'de> for EntryVisitor<'de, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a session's record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut end = 0;
-        while let Some(Key(key)) = map.next_key()? {
-            let value = map.next_value::<&RawValue>()?.get();
-            // The value is a part of the text that is read, so the difference is its place there.
-            let start = value.as_ptr().addr() - self.json.as_ptr().addr();
-            let between = self.json.get(end..start).unwrap_or_default();
-            (self.show)(Entry { key, raw_key: between.trim_start_matches(|letter| letter != '"'), value });
-            end = start + value.len();
-        }
-        Ok(())
     }
 }

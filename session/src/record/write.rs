@@ -1,11 +1,14 @@
 //! Writing a record: whole, or in place of an older one.
 
+use std::borrow::Cow;
+use std::mem;
+
 use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::cookie_json::CookieJson;
+use super::entries::Entries;
 use super::fields::{FieldTexts, longest_text};
-use super::read::for_each_entry;
 use super::{Absent, COOKIE_KEY, META_KEY, Meta, Moved};
 use crate::cookie::SessionCookie;
 use crate::field::{Field, FieldSet};
@@ -71,30 +74,47 @@ pub(crate) fn splice(
     let mut missing = changed;
     let mut object = Object::with_capacity(old.len() + 64);
     let old = str::from_utf8(old).map_err(Error::custom)?;
-    for_each_entry(old, |entry| {
+    // The pairs that stay, up to the next one that doesn't.
+    let mut staying = 0..0;
+    for entry in Entries::of(old)? {
+        let entry = entry?;
         let field = changed.iter().find(|index| fields.get(*index).is_some_and(|field| field.answers_to(&entry.key)));
-        match (&*entry.key, field) {
-            (COOKIE_KEY, _) => cookie.take().iter().for_each(|cookie| object.verbatim(entry.raw_key, cookie)),
+        let place = match (&*entry.key, field) {
+            (COOKIE_KEY, _) => Place::Has(cookie.take().map(Cow::Owned)),
             (META_KEY, _) if serde_json::from_str::<Meta>(entry.value).ok() == Some(frame.meta) => {
                 // What a newer version of this library keeps there stays.
                 meta = None;
-                object.verbatim(entry.raw_key, entry.value.as_bytes());
+                Place::Stays
             }
-            (META_KEY, _) => meta.take().iter().for_each(|meta| object.verbatim(entry.raw_key, meta)),
-            (_, None) => object.verbatim(entry.raw_key, entry.value.as_bytes()),
+            (META_KEY, _) => Place::Has(meta.take().map(Cow::Owned)),
+            (_, None) => Place::Stays,
             (key, Some(index)) => {
                 // Under its own name a field keeps its place; under an older one it moves to the end.
                 let is_named = fields.get(index).is_some_and(|field| field.name == key);
-                if is_named && missing.remove(index) {
-                    texts.get(index).into_iter().for_each(|text| object.verbatim(entry.raw_key, text));
-                }
+                let text = if is_named && missing.remove(index) { texts.get(index) } else { None };
+                Place::Has(text.map(Cow::Borrowed))
+            }
+        };
+        match place {
+            Place::Stays => staying = if staying.is_empty() { entry.start } else { staying.start }..entry.end(),
+            Place::Has(value) => {
+                object.pairs(old.get(mem::take(&mut staying)));
+                value.iter().for_each(|value| object.verbatim(entry.raw_key, value));
             }
         }
-    })?;
+    }
+    object.pairs(old.get(staying));
     object.optional_pair(COOKIE_KEY, cookie)?;
     object.fields(fields, texts, missing)?;
     object.optional_pair(META_KEY, meta)?;
     Ok(object.finish())
+}
+
+/// What becomes of a pair of an older record.
+enum Place<'a> {
+    Stays,
+    /// Another value, or none.
+    Has(Option<Cow<'a, [u8]>>),
 }
 
 /// A JSON object that is written pair by pair.
@@ -130,6 +150,14 @@ impl Object {
         self.separate();
         self.0.extend_from_slice(raw_key.as_bytes());
         self.0.extend_from_slice(value);
+    }
+
+    /// Pairs as they stood in another object.
+    fn pairs(&mut self, pairs: Option<&str>) {
+        if let Some(pairs) = pairs.filter(|pairs| !pairs.is_empty()) {
+            self.separate();
+            self.0.extend_from_slice(pairs.as_bytes());
+        }
     }
 
     fn separate(&mut self) {
