@@ -9,7 +9,7 @@ use http::request::Parts;
 
 use crate::cookie::response::{self, AttributeText};
 use crate::cookie::{CookieOptions, SessionCookie, path_matches, request};
-use crate::error::{SessionError, StoreError};
+use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::lifecycle::Rules;
 use crate::options::{CookieSource, Ids, Options};
@@ -276,7 +276,7 @@ impl LayerContext {
 
     /// Loads by the store's key, and renews nothing.
     pub(crate) fn load_key<'a>(&'a self, key: &'a SessionId) -> StoreFuture<'a, Option<Loaded>> {
-        self.within_deadline(self.store.load(key, None))
+        self.in_time(self.store.load(key, None))
     }
 
     pub(crate) fn create<'a>(
@@ -305,7 +305,7 @@ impl LayerContext {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
-        self.within_deadline(self.store.update(key, expected, record, expires))
+        self.in_time(self.store.update(key, expected, record, expires))
     }
 
     pub(crate) fn rename<'a>(
@@ -315,9 +315,12 @@ impl LayerContext {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Renamed> {
-        StoreFuture::new(async move {
-            let (old, new) = (self.key(old), self.key(new));
-            self.within_deadline(self.store.rename(&old, expected, &new, record, expires)).await
+        let (old, new) = (self.key(old), self.key(new));
+        self.in_time(match (old, new) {
+            (Cow::Borrowed(old), Cow::Borrowed(new)) => self.store.rename(old, expected, new, record, expires),
+            (old, new) => {
+                StoreFuture::new(async move { self.store.rename(&old, expected, &new, record, expires).await })
+            }
         })
     }
 
@@ -330,23 +333,23 @@ impl LayerContext {
     }
 
     pub(crate) fn destroy_key<'a>(&'a self, key: &'a SessionId) -> StoreFuture<'a, ()> {
-        self.within_deadline(self.store.destroy(key))
+        self.in_time(self.store.destroy(key))
     }
 
     pub(crate) fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
-        self.within_deadline(self.store.all(after, limit))
+        self.in_time(self.store.all(after, limit))
     }
 
     pub(crate) fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
-        self.within_deadline(self.store.find(key, after, limit))
+        self.in_time(self.store.find(key, after, limit))
     }
 
     pub(crate) fn len(&self) -> StoreFuture<'_, usize> {
-        self.within_deadline(self.store.len())
+        self.in_time(self.store.len())
     }
 
     pub(crate) fn clear(&self) -> StoreFuture<'_, ()> {
-        self.within_deadline(self.store.clear())
+        self.in_time(self.store.clear())
     }
 
     /// What the store knows the session by.
@@ -360,22 +363,13 @@ impl LayerContext {
         id: &'a SessionId,
         question: impl for<'k> FnOnce(&'k dyn Store, &'k SessionId) -> StoreFuture<'k, R> + Send + 'a,
     ) -> StoreFuture<'a, R> {
-        match self.key(id) {
-            Cow::Borrowed(key) => self.within_deadline(question(&*self.store, key)),
-            Cow::Owned(key) => {
-                StoreFuture::new(async move { self.within_deadline(question(&*self.store, &key)).await })
-            }
-        }
+        self.in_time(match self.key(id) {
+            Cow::Borrowed(key) => question(&*self.store, key),
+            Cow::Owned(key) => StoreFuture::new(async move { question(&*self.store, &key).await }),
+        })
     }
 
-    /// An answer that is there already needs no clock.
-    fn within_deadline<'a, R: Send + 'a>(&'a self, answer: StoreFuture<'a, R>) -> StoreFuture<'a, R> {
-        if answer.is_ready() {
-            return answer;
-        }
-        let after = self.options.store_timeout;
-        StoreFuture::new(async move {
-            tokio::time::timeout(after, answer).await.unwrap_or(Err(StoreError::Timeout { after }))
-        })
+    fn in_time<'a, R>(&self, answer: StoreFuture<'a, R>) -> StoreFuture<'a, R> {
+        answer.within(self.options.store_timeout)
     }
 }

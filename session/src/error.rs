@@ -103,7 +103,7 @@ pub enum StoreError {
     /// The store's own error. Its cause is the [`source`](StdError::source).
     #[error("the session store failed")]
     Backend(#[source] BoxError),
-    /// No answer within [`Options::store_timeout`](crate::Options::store_timeout).
+    /// No answer within [`Options::store_timeout`](crate::Options::store_timeout), or a limit of the store's own.
     #[error("the session store gave no answer within {} ms", .after.as_millis())]
     Timeout {
         /// How long it was waited for.

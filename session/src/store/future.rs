@@ -3,7 +3,11 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
 
 use crate::error::StoreError;
 
@@ -29,7 +33,20 @@ pub struct StoreFuture<'a, T>(Answer<'a, T>);
 
 enum Answer<'a, T> {
     Ready(Option<Result<T, StoreError>>),
-    Later(Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>),
+    Later(Pin<Box<Later<Waited<'a, T>>>>),
+}
+
+type Waited<'a, T> = dyn Future<Output = Result<T, StoreError>> + Send + 'a;
+
+pin_project! {
+    /// An answer that is waited for, with its clock, so that both take one allocation.
+    struct Later<F: ?Sized> {
+        limit: Option<Duration>,
+        #[pin]
+        clock: Option<Sleep>,
+        #[pin]
+        answer: F,
+    }
 }
 
 impl<'a, T> StoreFuture<'a, T> {
@@ -40,7 +57,32 @@ impl<'a, T> StoreFuture<'a, T> {
 
     /// An answer that has to be waited for.
     pub fn new(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Self {
-        Self(Answer::Later(Box::pin(answer)))
+        Self(Answer::Later(Box::pin(Later { limit: None, clock: None, answer })))
+    }
+
+    /// Gives up after so long a wait, with [`StoreError::Timeout`]. Of several limits the shortest counts. The layer sets
+    /// [`Options::store_timeout`](crate::Options::store_timeout); a store sets one only if it knows better.
+    ///
+    /// A future with a limit is to be polled in a Tokio runtime that has a clock. An answer that is there at once needs
+    /// none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use session::StoreError;
+    /// use session::store::StoreFuture;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let never = StoreFuture::<()>::new(std::future::pending());
+    /// let limit = Duration::from_millis(10);
+    /// assert!(matches!(never.within(limit).await, Err(StoreError::Timeout { after }) if after == limit));
+    /// # });
+    /// ```
+    pub fn within(mut self, limit: Duration) -> Self {
+        if let Answer::Later(later) = &mut self.0 {
+            let kept = later.as_mut().project().limit;
+            *kept = Some(kept.map_or(limit, |kept| kept.min(limit)));
+        }
+        self
     }
 
     /// The answer, if it is there; otherwise what has to be awaited.
@@ -49,11 +91,6 @@ impl<'a, T> StoreFuture<'a, T> {
             Answer::Ready(Some(answer)) => Ok(answer),
             later => Err(Self(later)),
         }
-    }
-
-    /// Whether the answer is there, so that no clock need be started for it.
-    pub(crate) const fn is_ready(&self) -> bool {
-        matches!(self.0, Answer::Ready(_))
     }
 }
 
@@ -84,6 +121,26 @@ impl<T> Future for StoreFuture<'_, T> {
             Answer::Ready(answer) => Poll::Ready(answer.take().expect("polled after it had answered")),
             Answer::Later(answer) => answer.as_mut().poll(context),
         }
+    }
+}
+
+impl<T, F: Future<Output = Result<T, StoreError>> + ?Sized> Future for Later<F> {
+    type Output = F::Output;
+
+    /// The clock starts when the answer isn't there at the first look.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(answer) = this.answer.poll(context) {
+            return Poll::Ready(answer);
+        }
+        let Some(after) = *this.limit else { return Poll::Pending };
+        if this.clock.is_none() {
+            this.clock.set(Some(sleep(after)));
+        }
+        if let Some(clock) = this.clock.as_pin_mut() {
+            ready!(clock.poll(context));
+        }
+        Poll::Ready(Err(StoreError::Timeout { after }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -12,8 +12,9 @@ use ::redis::{
 };
 use tokio::sync::Mutex;
 
-/// So many commands in a row without an answer: the connection is taken for dead, even if nobody closed it.
+/// So many commands in a row without an answer, and so long: the connection is taken for dead, even if nobody closed it.
 const SILENT_COMMANDS: u32 = 3;
+const SILENCE: Duration = Duration::from_secs(1);
 /// A server that refused a connection is left alone for so long.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -30,7 +31,7 @@ struct Shared {
     current: RwLock<Option<Current>>,
     /// Held by the one who connects; what kept the last one from it, and when.
     connecting: Mutex<Option<(Instant, RedisError)>>,
-    silent: AtomicU32,
+    silence: Silence,
 }
 
 #[derive(Clone)]
@@ -39,16 +40,26 @@ struct Current {
     connection: MultiplexedConnection,
 }
 
+/// The commands that were given up in a row, by a timeout or by whoever waited for them.
+#[derive(Default)]
+struct Silence {
+    commands: AtomicU32,
+    /// When the first of them was given up.
+    since: StdMutex<Option<Instant>>,
+}
+
 impl RedisConnection {
     /// Connects.
     ///
     /// # Errors
     /// The server can't be reached, or refuses.
     pub async fn connect(client: Client) -> RedisResult<Self> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(2)))
-            .set_response_timeout(Some(Duration::from_secs(3)));
-        Self::connect_with(client, config).await
+        Self::connect_with(client, config(Some(Duration::from_secs(3)))).await
+    }
+
+    /// Connects for a caller who gives commands up by itself, and needs no second clock.
+    pub(super) async fn connect_untimed(client: Client) -> RedisResult<Self> {
+        Self::connect_with(client, config(None)).await
     }
 
     /// Connects with timeouts and other settings of one's own. The defaults of [`connect`](Self::connect) are 2 s for a
@@ -62,7 +73,7 @@ impl RedisConnection {
             config,
             current: RwLock::new(None),
             connecting: Mutex::new(None),
-            silent: AtomicU32::new(0),
+            silence: Silence::default(),
         }));
         this.current().await?;
         Ok(this)
@@ -96,7 +107,7 @@ impl RedisConnection {
                 static NUMBERS: AtomicU64 = AtomicU64::new(0);
                 let current = Current { number: NUMBERS.fetch_add(1, Ordering::Relaxed), connection };
                 *failure = None;
-                self.0.silent.store(0, Ordering::Relaxed);
+                self.0.silence.broken();
                 *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current.clone());
                 Ok(current)
             }
@@ -107,18 +118,16 @@ impl RedisConnection {
         }
     }
 
-    /// Lets the connection go if it is of no more use.
-    fn judge<T>(&self, number: u64, result: &RedisResult<T>) {
+    /// Lets the connection go if its answer, or none, says that it is of no more use.
+    fn judge<T>(&self, number: u64, result: Option<&RedisResult<T>>) {
         let is_dead = match result {
-            Err(error) if error.is_timeout() => self.0.silent.fetch_add(1, Ordering::Relaxed) + 1 >= SILENT_COMMANDS,
-            Err(error) if error.is_io_error() || error.is_unrecoverable_error() => true,
+            None => self.0.silence.lasts(),
+            Some(Err(error)) if error.is_timeout() => self.0.silence.lasts(),
+            Some(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => true,
             // The server is no primary any more; its name may stand for another one by now.
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => true,
-            _ => {
-                // A shared counter is written only when there is something to write.
-                if self.0.silent.load(Ordering::Relaxed) != 0 {
-                    self.0.silent.store(0, Ordering::Relaxed);
-                }
+            Some(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => true,
+            Some(_) => {
+                self.0.silence.broken();
                 false
             }
         };
@@ -131,13 +140,58 @@ impl RedisConnection {
     }
 }
 
+fn config(response_timeout: Option<Duration>) -> AsyncConnectionConfig {
+    let connection_timeout = Some(Duration::from_secs(2));
+    AsyncConnectionConfig::new().set_connection_timeout(connection_timeout).set_response_timeout(response_timeout)
+}
+
+impl Silence {
+    /// There was an answer.
+    fn broken(&self) {
+        // A shared counter is written only when there is something to write.
+        if self.commands.load(Ordering::Relaxed) != 0 {
+            self.commands.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// One more command got no answer; whether these are too many.
+    fn lasts(&self) -> bool {
+        let (now, mut since) = (Instant::now(), self.since.lock().unwrap_or_else(PoisonError::into_inner));
+        let commands = self.commands.fetch_add(1, Ordering::Relaxed) + 1;
+        let since = if commands == 1 { *since.insert(now) } else { *since.get_or_insert(now) };
+        commands >= SILENT_COMMANDS && now.duration_since(since) >= SILENCE
+    }
+}
+
+/// A command under way. Whoever drops it got no answer.
+struct UnderWay<'a> {
+    connection: &'a RedisConnection,
+    number: u64,
+    is_answered: bool,
+}
+
+impl UnderWay<'_> {
+    fn ended<T>(mut self, result: RedisResult<T>) -> RedisResult<T> {
+        self.is_answered = true;
+        self.connection.judge(self.number, Some(&result));
+        result
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.connection.judge::<()>(self.number, None);
+        }
+    }
+}
+
 impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             let Current { number, mut connection } = self.current().await?;
-            let result = connection.send_packed_command(command).await.and_then(Value::extract_error);
-            self.judge(number, &result);
-            result
+            let under_way = UnderWay { connection: self, number, is_answered: false };
+            under_way.ended(connection.send_packed_command(command).await.and_then(Value::extract_error))
         })
     }
 
@@ -149,9 +203,8 @@ impl ConnectionLike for RedisConnection {
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
             let Current { number, mut connection } = self.current().await?;
-            let result = connection.send_packed_commands(commands, offset, count).await;
-            self.judge(number, &result);
-            result
+            let under_way = UnderWay { connection: self, number, is_answered: false };
+            under_way.ended(connection.send_packed_commands(commands, offset, count).await)
         })
     }
 

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ::redis::cmd;
 use futures_util::future::join_all;
@@ -20,7 +21,7 @@ use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{IndexKey, Record};
-use crate::store::{Cursor, Page};
+use crate::store::{Cursor, Page, StoreFuture};
 use crate::timestamp::Timestamp;
 
 /// How long an entry is left alone after its expiry, in milliseconds: longer than a write takes, and than the clocks of
@@ -28,6 +29,8 @@ use crate::timestamp::Timestamp;
 const GRACE: i64 = 60_000;
 /// How often a store looks for what is to be cleaned, in milliseconds.
 const SWEEP_INTERVAL: i64 = 60_000;
+/// How long one of them may take; the next one goes on where it ended.
+const SWEEP_LIMIT: Duration = Duration::from_secs(600);
 /// How many entries are looked at in one step.
 const STEP: usize = 64;
 /// How much longer than its entries a set is kept if no sweep comes by any more: 400 days. Until then, sessions that
@@ -156,7 +159,7 @@ impl<C: RedisServer> RedisStore<C> {
         if is_due && swap().is_ok() {
             let store = self.clone();
             tokio::spawn(async move {
-                if let Err(error) = store.sweep(now).await {
+                if let Err(error) = StoreFuture::new(store.sweep(now)).within(SWEEP_LIMIT).await {
                     tracing::debug!(%error, "the index of sessions was not cleaned");
                 }
             });

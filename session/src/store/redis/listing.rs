@@ -55,7 +55,7 @@ impl<C: RedisServer> RedisStore<C> {
         for node in self.server.nodes().await.map_err(StoreError::new)? {
             let mut place = Place { node, cursor: 0 };
             loop {
-                let (cursor, keys) = self.scan(&place, STEP).await?;
+                let (cursor, keys) = self.answer(self.scan(&place, STEP)).await?;
                 let keys = keys.iter().filter(|key| self.prefix.id(key).is_some());
                 seen.extend(keys.map(|key| hasher.hash_one(key)));
                 if cursor == 0 {
@@ -71,9 +71,9 @@ impl<C: RedisServer> RedisStore<C> {
         for node in self.server.nodes().await.map_err(StoreError::new)? {
             let mut place = Place { node, cursor: 0 };
             loop {
-                let (cursor, keys) = self.scan(&place, STEP).await?;
+                let (cursor, keys) = self.answer(self.scan(&place, STEP)).await?;
                 if !keys.is_empty() {
-                    self.ask(cmd("UNLINK").arg(keys)).await?.read::<i64>()?;
+                    self.answer(self.ask(cmd("UNLINK").arg(keys))).await?.read::<i64>()?;
                 }
                 if cursor == 0 {
                     break;

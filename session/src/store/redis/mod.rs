@@ -15,6 +15,7 @@ mod server;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use ::redis::Client;
 use ::redis::aio::ConnectionLike;
@@ -28,6 +29,9 @@ use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{Record, Revision};
 use crate::timestamp::Timestamp;
+
+/// How long an operation may take, if its commands have no limit of their own: one clock is enough.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// A store on a Redis server (6.2 or later) or a Valkey server. Clones share their connection.
 ///
@@ -80,19 +84,22 @@ pub struct RedisStore<C = RedisConnection> {
     server: C,
     prefix: Prefix,
     last_sweep: Arc<AtomicI64>,
+    /// How long an operation may take, if its commands have no limit of their own.
+    limit: Option<Duration>,
 }
 
 impl RedisStore {
     /// Connects to one server: `redis://[user:password@]host:port/database`, or `unix:///path`.
     ///
-    /// The connection comes back by itself when it breaks. An answer is waited for at most 3 s. For TLS, turn that
-    /// feature of the `redis` crate on.
+    /// The connection comes back by itself when it breaks, or when it has fallen silent. An operation is given up after
+    /// 3 s. For TLS, turn that feature of the `redis` crate on.
     ///
     /// # Errors
     /// A URL that isn't one, or a server that can't be reached.
     pub async fn connect(url: impl AsRef<str>) -> Result<Self, StoreError> {
         let client = Client::open(url.as_ref()).map_err(StoreError::new)?;
-        Ok(Self::new(RedisConnection::connect(client).await.map_err(StoreError::new)?))
+        let connection = RedisConnection::connect_untimed(client).await.map_err(StoreError::new)?;
+        Ok(Self { limit: Some(LIMIT), ..Self::new(connection) })
     }
 }
 
@@ -115,7 +122,16 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
 
 impl<C> RedisStore<C> {
     fn over(server: C, prefix: Prefix) -> Self {
-        Self { server, prefix, last_sweep: Arc::new(AtomicI64::new(0)) }
+        Self { server, prefix, last_sweep: Arc::new(AtomicI64::new(0)), limit: None }
+    }
+
+    /// An operation, or a step of a longer one, in its time.
+    fn answer<'a, T>(&self, answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> StoreFuture<'a, T> {
+        let answer = StoreFuture::new(answer);
+        match self.limit {
+            Some(limit) => answer.within(limit),
+            None => answer,
+        }
     }
 
     /// What the sessions' keys begin with. Default: `sess:`, as in connect-redis.
@@ -145,13 +161,13 @@ impl<C> fmt::Debug for RedisStore<C> {
 impl<C: RedisServer> Store for RedisStore<C> {
     fn load<'a>(&'a self, id: &'a SessionId, renewal: Option<Renewal>) -> StoreFuture<'a, Option<Loaded>> {
         match renewal {
-            None => StoreFuture::new(self.peek(id)),
-            Some(renewal) => StoreFuture::new(self.load_and_renew(id, renewal)),
+            None => self.answer(self.peek(id)),
+            Some(renewal) => self.answer(self.load_and_renew(id, renewal)),
         }
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, record: Record, expires: Timestamp) -> StoreFuture<'a, Created> {
-        StoreFuture::new(self.create_session(id, record, expires))
+        self.answer(self.create_session(id, record, expires))
     }
 
     fn update<'a>(
@@ -161,11 +177,11 @@ impl<C: RedisServer> Store for RedisStore<C> {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
-        StoreFuture::new(self.update_session(id, expected, record, expires))
+        self.answer(self.update_session(id, expected, record, expires))
     }
 
     fn touch<'a>(&'a self, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
-        StoreFuture::new(self.touch_session(id, expires))
+        self.answer(self.touch_session(id, expires))
     }
 
     fn rename<'a>(
@@ -177,22 +193,22 @@ impl<C: RedisServer> Store for RedisStore<C> {
         expires: Timestamp,
     ) -> StoreFuture<'a, Renamed> {
         if C::IS_ONE {
-            StoreFuture::new(self.rename_at_once(old, expected, new, record, expires))
+            self.answer(self.rename_at_once(old, expected, new, record, expires))
         } else {
-            StoreFuture::new(self.rename_in_steps(old, expected, new, record, expires))
+            self.answer(self.rename_in_steps(old, expected, new, record, expires))
         }
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, ()> {
-        StoreFuture::new(self.destroy_session(id))
+        self.answer(self.destroy_session(id))
     }
 
     fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
-        StoreFuture::new(self.page(after, limit))
+        self.answer(self.page(after, limit))
     }
 
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
-        StoreFuture::new(self.indexed_page(key, after, limit))
+        self.answer(self.indexed_page(key, after, limit))
     }
 
     fn len(&self) -> StoreFuture<'_, usize> {

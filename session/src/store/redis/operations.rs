@@ -18,7 +18,11 @@ use crate::timestamp::Timestamp;
 /// The life from now on, in milliseconds, to the end of the year 9999 at most. The server counts it, so that its clock
 /// need not be ours.
 pub(super) fn life(expires: Timestamp) -> i64 {
-    expires.min(NEVER).as_millis().saturating_sub(Timestamp::now().as_millis()).max(0)
+    life_from(Timestamp::now(), expires)
+}
+
+fn life_from(now: Timestamp, expires: Timestamp) -> i64 {
+    expires.min(NEVER).as_millis().saturating_sub(now.as_millis()).max(0)
 }
 
 impl<C: RedisServer> RedisStore<C> {
@@ -42,7 +46,7 @@ impl<C: RedisServer> RedisStore<C> {
     async fn renew(&self, id: &SessionId, renewal: Renewal) -> Result<Option<Loaded>, StoreError> {
         let key = self.prefix.key(id);
         let now = Timestamp::now();
-        let usual = life(now.saturating_add(renewal.usual)).max(1);
+        let usual = life_from(now, now.saturating_add(renewal.usual)).max(1);
         let reply = self.ask(command("GETEX", key.len()).arg(&key).arg("PX").arg(usual)).await?;
         let value: Bytes = match reply.value {
             Value::Nil => return Ok(None),
@@ -174,7 +178,7 @@ impl<C: RedisServer> Drop for Unfinished<'_, C> {
         if let Ok(runtime) = Handle::try_current() {
             let (store, id, renewal) = (self.store.clone(), self.id.clone(), self.renewal);
             runtime.spawn(async move {
-                if let Err(error) = store.renew(&id, renewal).await {
+                if let Err(error) = store.answer(store.renew(&id, renewal)).await {
                     tracing::debug!(?id, %error, "a session's expiry was not corrected after a load that was given up");
                 }
             });
