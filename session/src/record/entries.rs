@@ -1,10 +1,10 @@
-//! The pairs at the top level of a record, found without parsing their values.
+//! The pairs at the top level of a record, found without parsing what need not be parsed.
 
 use std::borrow::Cow;
 
 use memchr::memchr2;
-use serde::de::Error as _;
-use serde_json::Error;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny};
+use serde_json::{Deserializer, Error};
 
 /// A pair at the top level of a record.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,43 +27,12 @@ impl Entry<'_> {
 /// The pairs of a record, in order.
 ///
 /// Only what is needed to find them is looked at. Whether the text is JSON is found out by whoever parses it; of one that
-/// isn't, there is an error or any pairs.
-pub(super) struct Entries<'a> {
-    json: &'a str,
-    /// Where the next one begins, behind the brace or the comma; none after the last one.
-    next: Option<usize>,
-}
+/// isn't, there are any pairs, perhaps up to an error.
+pub(super) struct Entries<'a>(Option<Walk<'a>>);
 
 impl<'a> Entries<'a> {
     pub(super) fn of(json: &'a str) -> Result<Self, Error> {
-        let bytes = json.as_bytes();
-        let start = after_blanks(bytes, 0);
-        let is_object = bytes.get(start) == Some(&b'{');
-        let first = after_blanks(bytes, start + 1);
-        let is_empty = bytes.get(first) == Some(&b'}');
-        if is_object { Ok(Self { json, next: (!is_empty).then_some(first) }) } else { Err(not_an_object()) }
-    }
-
-    /// The pair that begins here, and what follows it.
-    fn entry(&self, start: usize) -> Option<(Entry<'a>, Option<usize>)> {
-        let (json, bytes) = (self.json, self.json.as_bytes());
-        let (key_end, is_escaped) = string_end(bytes, start)?;
-        let colon = after_blanks(bytes, key_end);
-        let value_start = after_blanks(bytes, colon + 1);
-        let value_end = value_end(bytes, value_start)?;
-        let separator = after_blanks(bytes, value_end);
-        let next = match (bytes.get(colon)?, bytes.get(separator)?) {
-            (b':', b',') => Some(after_blanks(bytes, separator + 1)),
-            (b':', b'}') => None,
-            _ => return None,
-        };
-        let key = if is_escaped {
-            Cow::Owned(serde_json::from_str(json.get(start..key_end)?).ok()?)
-        } else {
-            Cow::Borrowed(json.get(start + 1..key_end - 1)?)
-        };
-        let (raw_key, value) = (json.get(start..value_start)?, json.get(value_start..value_end)?);
-        Some((Entry { key, raw_key, value, start }, next))
+        Walk::over(json).map(Some).map(Self)
     }
 }
 
@@ -71,9 +40,94 @@ impl<'a> Iterator for Entries<'a> {
     type Item = Result<Entry<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let found = self.entry(self.next?);
-        self.next = found.as_ref().and_then(|(_, next)| *next);
-        Some(found.map(|(entry, _)| entry).ok_or_else(not_an_object))
+        let entry = self.0.as_mut()?.next_entry().transpose();
+        if !matches!(entry, Some(Ok(_))) {
+            self.0 = None;
+        }
+        entry
+    }
+}
+
+/// A walk over the top level of a record, from key to value and on to the next key, up to the first error.
+pub(super) struct Walk<'a> {
+    json: &'a str,
+    at: usize,
+    is_at_first: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn over(json: &'a str) -> Result<Self, Error> {
+        let start = after_blanks(json.as_bytes(), 0);
+        let is_object = json.as_bytes().get(start) == Some(&b'{');
+        if is_object { Ok(Self { json, at: start + 1, is_at_first: true }) } else { Err(not_an_object()) }
+    }
+
+    #[inline]
+    fn next_entry(&mut self) -> Result<Option<Entry<'a>>, Error> {
+        let Some((start, key)) = self.next_key()? else { return Ok(None) };
+        let raw_key = self.json.get(start..self.at).unwrap_or_default();
+        Ok(Some(Entry { key, raw_key, value: self.skip_value()?, start }))
+    }
+
+    /// Where the next key begins, and what it is. None behind the last one.
+    #[inline]
+    pub(super) fn next_key(&mut self) -> Result<Option<(usize, Cow<'a, str>)>, Error> {
+        let bytes = self.json.as_bytes();
+        let mut start = after_blanks(bytes, self.at);
+        let is_at_first = std::mem::take(&mut self.is_at_first);
+        match bytes.get(start) {
+            Some(b'}') => {
+                self.at = start;
+                return Ok(None);
+            }
+            Some(b',') if !is_at_first => start = after_blanks(bytes, start + 1),
+            _ if is_at_first => {}
+            _ => return Err(not_an_object()),
+        }
+        self.key(start).map(|key| Some((start, key))).ok_or_else(not_an_object)
+    }
+
+    /// The key that begins here.
+    #[inline]
+    fn key(&mut self, start: usize) -> Option<Cow<'a, str>> {
+        let bytes = self.json.as_bytes();
+        let (end, is_escaped) = string_end(bytes, start)?;
+        let colon = after_blanks(bytes, end);
+        self.at = after_blanks(bytes, colon + 1);
+        if bytes.get(colon) != Some(&b':') {
+            return None;
+        }
+        let written = self.json.get(start + 1..end - 1)?;
+        // A key with control characters is refused by the parser.
+        if is_escaped || written.bytes().any(|byte| byte < b' ') {
+            return serde_json::from_str(self.json.get(start..end)?).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(written))
+    }
+
+    /// The value, as it is written.
+    #[inline]
+    pub(super) fn skip_value(&mut self) -> Result<&'a str, Error> {
+        let end = value_end(self.json.as_bytes(), self.at).ok_or_else(not_an_object)?;
+        let value = self.json.get(self.at..end).ok_or_else(not_an_object)?;
+        self.at = end;
+        Ok(value)
+    }
+
+    /// The value, parsed.
+    #[inline]
+    pub(super) fn parse_value<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let mut deserializer = Deserializer::from_str(self.json.get(self.at..).unwrap_or_default());
+        let value = seed.deserialize(&mut deserializer)?;
+        self.at += deserializer.into_iter::<IgnoredAny>().byte_offset();
+        Ok(value)
+    }
+
+    /// Whether the record ends here, behind its last pair.
+    pub(super) fn end(&self) -> Result<(), Error> {
+        let rest = self.json.as_bytes().get(self.at..).and_then(|rest| rest.strip_prefix(b"}"));
+        let is_end = rest.is_some_and(|rest| after_blanks(rest, 0) == rest.len());
+        if is_end { Ok(()) } else { Err(not_an_object()) }
     }
 }
 
@@ -115,7 +169,7 @@ fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
         b'{' | b'[' => nested_end(bytes, start),
         _ => {
             let is_outside = |byte: &u8| *byte == b',' || *byte <= b' ' || *byte == b'}' || *byte == b']';
-            bytes.get(start..)?.iter().position(is_outside).map(|length| start + length)
+            bytes.get(start..)?.iter().position(is_outside).filter(|length| *length > 0).map(|length| start + length)
         }
     }
 }
@@ -149,19 +203,20 @@ const STRUCTURAL: [bool; 256] = {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 mod tests {
-    use std::collections::hash_map::RandomState;
-    use std::hash::BuildHasher;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    use std::marker::PhantomData;
 
-    use serde::de::{Deserializer, MapAccess, Visitor};
+    use serde::de::{Deserialize, Deserializer as _, MapAccess, Visitor};
+    use serde_json::Value;
     use serde_json::value::RawValue;
 
     use super::*;
 
     /// The keys and values as serde_json finds them.
-    struct Parsed;
+    struct Parsed<V>(PhantomData<V>);
 
-    impl<'de> Visitor<'de> for Parsed {
-        type Value = Vec<(String, &'de str)>;
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Parsed<V> {
+        type Value = Vec<(String, V)>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("an object")
@@ -169,16 +224,16 @@ mod tests {
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut pairs = Vec::new();
-            while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
-                pairs.push((key, value.get()));
+            while let Some(pair) = map.next_entry()? {
+                pairs.push(pair);
             }
             Ok(pairs)
         }
     }
 
-    fn parsed(json: &str) -> Result<Vec<(String, &str)>, Error> {
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let pairs = deserializer.deserialize_map(Parsed)?;
+    fn parsed<'de, V: Deserialize<'de>>(json: &'de str) -> Result<Vec<(String, V)>, Error> {
+        let mut deserializer = Deserializer::from_str(json);
+        let pairs = deserializer.deserialize_map(Parsed(PhantomData))?;
         deserializer.end().map(|()| pairs)
     }
 
@@ -240,28 +295,69 @@ mod tests {
         }
     }
 
+    fn any_record(seed: u64) -> String {
+        let mut count = 0_u64;
+        let mut next = |below: usize| {
+            count += 1;
+            usize::try_from(BuildHasherDefault::<DefaultHasher>::default().hash_one((seed, count)) >> 1).unwrap()
+                % below
+        };
+        let mut writer = Writer { text: String::new(), next: &mut next };
+        writer.blanks();
+        writer.pairs('{', '}', 4);
+        writer.blanks();
+        writer.text
+    }
+
     #[test]
     fn the_pairs_are_those_that_a_parser_finds() {
-        let random = RandomState::new();
-        for seed in 0..20_000_u64 {
-            let mut count = 0_u64;
-            let mut next = |below: usize| {
-                count += 1;
-                usize::try_from(random.hash_one((seed, count)) >> 1).unwrap() % below
-            };
-            let mut writer = Writer { text: String::new(), next: &mut next };
-            writer.blanks();
-            writer.pairs('{', '}', 4);
-            let json = writer.text;
+        for seed in 0..10_000 {
+            let json = any_record(seed);
             let entries = found(&json).unwrap();
             let pairs: Vec<_> = entries.iter().map(|entry| (entry.key.to_string(), entry.value)).collect();
-            assert_eq!(pairs, parsed(&json).unwrap(), "{json}");
+            let expected = parsed::<&RawValue>(&json).unwrap();
+            let expected: Vec<_> = expected.into_iter().map(|(key, value)| (key, value.get())).collect();
+            assert_eq!(pairs, expected, "{json}");
             for entry in &entries {
                 assert_eq!(json[entry.start..entry.end()], [entry.raw_key, entry.value].concat(), "{json}");
                 let key: String = serde_json::from_str(entry.raw_key.trim_end().strip_suffix(':').unwrap()).unwrap();
                 assert_eq!(key, entry.key);
             }
         }
+    }
+
+    /// Parses each value.
+    fn walked(json: &str) -> Result<Vec<(String, Value)>, Error> {
+        let mut walk = Walk::over(json)?;
+        let mut pairs = Vec::new();
+        while let Some((_, key)) = walk.next_key()? {
+            pairs.push((key.into_owned(), walk.parse_value(PhantomData)?));
+        }
+        walk.end().map(|()| pairs)
+    }
+
+    #[test]
+    fn a_walk_that_parses_all_values_takes_and_refuses_what_a_parser_does() {
+        const OTHERS: [&str; 12] = ["", "{", "}", "[", "]", ",", ":", "\"", "\\", "0", " ", "\n"];
+        let mut refused = 0;
+        for seed in 0..20_000 {
+            let mut json = any_record(seed);
+            // One letter is another, or none.
+            let (start, letter) =
+                json.char_indices().nth(usize::try_from(seed).unwrap() % json.chars().count()).unwrap();
+            json.replace_range(start..start + letter.len_utf8(), OTHERS[usize::try_from(seed).unwrap() % 12]);
+            let expected = parsed(&json).ok();
+            refused += usize::from(expected.is_none());
+            assert_eq!(walked(&json).ok(), expected, "{json}");
+        }
+        assert!((2_000..18_000).contains(&refused), "{refused}");
+    }
+
+    #[test]
+    fn the_pairs_end_with_the_first_error() {
+        let all: Vec<_> =
+            Entries::of(r#"{"a":1,"b"}"#).unwrap().map(|entry| entry.map(|entry| entry.value).ok()).collect();
+        assert_eq!(all, [Some("1"), None]);
     }
 
     #[test]
@@ -271,20 +367,8 @@ mod tests {
         for end in 0..whole.len() - 2 {
             assert!(found(&whole[..end]).is_err(), "{}", &whole[..end]);
         }
-        for other in [
-            "",
-            "null",
-            "[]",
-            "1",
-            "\"a\"",
-            "{a:1}",
-            "{\"a\" 1}",
-            "{\"a\":}",
-            "{\"a\":1;\"b\":2}",
-            "{,}",
-            "{\"a\\x\":1}",
-        ] {
-            assert!(found(other).is_err() || parsed(other).is_err(), "{other}");
+        for other in ["", "null", "[]", "1", "\"a\"", "{a:1}", "{\"a\" 1}", "{\"a\":}", "{,}"] {
+            assert!(found(other).is_err(), "{other}");
         }
     }
 }

@@ -1,19 +1,15 @@
 //! Reading a record in one pass: the fields go to the session type, the reserved keys stay here.
 
-use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde_json::Error;
-use serde_json::de::StrRead;
-use serde_json::value::RawValue;
 
 use super::cookie_json::{BEGINNING, StoredCookie, StoredLife};
-use super::entries::Entries;
+use super::entries::{Entries, Walk};
 use super::{Absent, COOKIE_KEY, Decoded, META_KEY, Meta, Moved};
 use crate::cookie::SessionCookie;
 use crate::field::{Field, FieldSet};
-
-type JsonDeserializer<'de> = serde_json::Deserializer<StrRead<'de>>;
 
 /// Reads a record of a session type of this version; `deserialize` makes it from the fields of an older version, or its
 /// own.
@@ -30,11 +26,9 @@ pub(crate) fn read<T>(
     let is_outdated = stored_version < version;
     let mut reserved = Reserved::default();
     let aliases = if is_outdated { Aliases::default() } else { Aliases::of(fields, json)? };
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let value =
-        deserialize(stored_version, FieldDeserializer { json: &mut deserializer, reserved: &mut reserved, aliases })?;
-    deserializer.end()?;
-    let cookie = cookie(reserved.cookie.map(RawValue::get), absent)?;
+    let walk = Walk::over(json)?;
+    let value = deserialize(stored_version, FieldDeserializer { walk, reserved: &mut reserved, aliases })?;
+    let cookie = cookie(reserved.cookie, absent)?;
     let StoredMeta { meta, moved } = reserved.meta.unwrap_or_default();
     let meta = if is_outdated { meta.with_version(version) } else { meta };
     Ok(Decoded::new(value, cookie, meta).read(is_outdated, moved))
@@ -51,37 +45,22 @@ fn cookie(json: Option<&str>, absent: Absent<'_>) -> Result<SessionCookie, Error
     Ok(cookie.into_cookie(absent.attributes))
 }
 
-/// The `originalMaxAge` of a record's cookie, in milliseconds. What stands behind the cookie isn't looked at; it comes
-/// first in nearly all records.
+/// The `originalMaxAge` of a record's cookie, in milliseconds. What stands behind the cookie isn't looked at.
 pub(super) fn max_age(json: &[u8]) -> Option<i64> {
-    let beginning = json.strip_prefix(br#"{"cookie":"#).and_then(|cookie| cookie.strip_prefix(BEGINNING.as_bytes()));
-    if beginning.is_some_and(|life| life.starts_with(b"null,")) {
-        return None;
+    if let Some(life) = usual_life(json) {
+        return life;
     }
-    let mut cookie = None;
-    // An error, in general: the text goes on where nobody reads.
-    let _ = serde_json::Deserializer::from_slice(json).deserialize_map(CookieVisitor(&mut cookie));
-    cookie?.max_age()
+    let mut entries = Entries::of(str::from_utf8(json).ok()?).ok()?.filter_map(Result::ok);
+    let cookie = entries.find(|entry| entry.key == COOKIE_KEY)?;
+    serde_json::from_str::<StoredLife>(cookie.value).ok()?.max_age()
 }
 
-struct CookieVisitor<'a>(&'a mut Option<StoredLife>);
-
-impl<'de> Visitor<'de> for CookieVisitor<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a session's record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Key(key)) = map.next_key()? {
-            if key == COOKIE_KEY {
-                *self.0 = Some(map.next_value()?);
-                return Ok(());
-            }
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
+/// The same, if it is the first that the record says, as in nearly all.
+fn usual_life(json: &[u8]) -> Option<Option<i64>> {
+    let life = json.strip_prefix(br#"{"cookie":"#)?.strip_prefix(BEGINNING.as_bytes())?;
+    match life.split(|byte| *byte == b',').next()? {
+        b"null" => Some(None),
+        life => str::from_utf8(life).ok()?.parse().ok().map(Some),
     }
 }
 
@@ -97,7 +76,7 @@ fn meta(json: &str) -> Result<Meta, Error> {
 
 #[derive(Default)]
 struct Reserved<'de> {
-    cookie: Option<&'de RawValue>,
+    cookie: Option<&'de str>,
     meta: Option<StoredMeta>,
 }
 
@@ -111,7 +90,7 @@ struct StoredMeta {
 
 /// A record's fields, without the reserved keys.
 pub(crate) struct FieldDeserializer<'a, 'de> {
-    json: &'a mut JsonDeserializer<'de>,
+    walk: Walk<'de>,
     reserved: &'a mut Reserved<'de>,
     aliases: Aliases,
 }
@@ -119,8 +98,9 @@ pub(crate) struct FieldDeserializer<'a, 'de> {
 impl<'de> Deserializer<'de> for FieldDeserializer<'_, 'de> {
     type Error = Error;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.json.deserialize_map(FieldVisitor { visitor, reserved: self.reserved, aliases: self.aliases })
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        let value = visitor.visit_map(&mut self)?;
+        self.walk.end().map(|()| value)
     }
 
     serde::forward_to_deserialize_any! {
@@ -129,28 +109,24 @@ impl<'de> Deserializer<'de> for FieldDeserializer<'_, 'de> {
     }
 }
 
-struct FieldVisitor<'a, 'de, V> {
-    visitor: V,
-    reserved: &'a mut Reserved<'de>,
-    aliases: Aliases,
-}
+impl<'de> MapAccess<'de> for &mut FieldDeserializer<'_, 'de> {
+    type Error = Error;
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for FieldVisitor<'_, 'de, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a session's record")
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        while let Some((_, key)) = self.walk.next_key()? {
+            match &*key {
+                COOKIE_KEY => self.reserved.cookie = Some(self.walk.skip_value()?),
+                META_KEY => self.reserved.meta = Some(self.walk.parse_value(PhantomData)?),
+                key if self.aliases.passes_over(key) => drop(self.walk.parse_value(PhantomData::<IgnoredAny>)?),
+                _ => return seed.deserialize(key.into_deserializer()).map(Some),
+            }
+        }
+        Ok(None)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Fields { map, reserved: self.reserved, aliases: self.aliases })
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        self.walk.parse_value(seed)
     }
-}
-
-struct Fields<'a, 'de, A> {
-    map: A,
-    reserved: &'a mut Reserved<'de>,
-    aliases: Aliases,
 }
 
 /// Which fields of a record have come. While two builds of a site run, one writes a field under its name and the other
@@ -184,26 +160,36 @@ impl Aliases {
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+#[cfg(test)]
+mod tests {
+    use super::max_age;
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, 'de, A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        while let Some(Key(key)) = self.map.next_key()? {
-            match &*key {
-                COOKIE_KEY => self.reserved.cookie = Some(self.map.next_value()?),
-                META_KEY => self.reserved.meta = Some(self.map.next_value()?),
-                key if self.aliases.passes_over(key) => drop(self.map.next_value::<IgnoredAny>()?),
-                _ => return seed.deserialize(key.into_deserializer()).map(Some),
-            }
+    #[test]
+    fn the_life_of_a_record_is_that_of_its_cookie() {
+        let cases = [
+            (r#"{"cookie":{"originalMaxAge":null,"expires":null},"views":1}"#, None),
+            (r#"{"cookie":{"originalMaxAge":60000,"expires":null},"views":1}"#, Some(60_000)),
+            (r#"{"cookie":{"originalMaxAge":-1,"expires":null}}"#, Some(-1)),
+            (r#"{"cookie":{"originalMaxAge":60000}}"#, Some(60_000)),
+            (r#"{"cookie":{"originalMaxAge":null}}"#, None),
+            (r#"{"cookie":{"originalMaxAge":1.5,"expires":null}}"#, Some(1)),
+            (r#"{"cookie":{"originalMaxAge":"soon","expires":null}}"#, None),
+            (r#"{"cookie":{"originalMaxAge":99999999999999999999,"expires":null}}"#, Some(i64::MAX)),
+            (
+                r#" {"views": {"cookie":{"originalMaxAge":1}}, "cookie" : {"path":"/", "originalMaxAge" : 7 } }"#,
+                Some(7),
+            ),
+            (r#"{"\u0063ookie":{"originalMaxAge":7,"path":"/"}}"#, Some(7)),
+            (r#"{"cookie":{"path":"/"}}"#, None),
+            (r#"{"cookie":null}"#, None),
+            (r#"{"views":1}"#, None),
+            (r#"{"views",1}"#, None),
+            ("null", None),
+            ("", None),
+        ];
+        for (json, life) in cases {
+            assert_eq!(max_age(json.as_bytes()), life, "{json}");
         }
-        Ok(None)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.map.next_value_seed(seed)
+        assert_eq!(max_age(b"{\"views\":\"\xff\",\"cookie\":{\"originalMaxAge\":7}}"), None);
     }
 }
