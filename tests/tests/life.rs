@@ -57,6 +57,16 @@ async fn destroy(session: Session<Visit>) -> Result<(), SessionError> {
     Ok(())
 }
 
+/// Saves the session, and keeps it until the response has left.
+async fn save_aside(mut session: Session<Visit>) -> Result<(), SessionError> {
+    session.save().await?;
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(session);
+    });
+    Ok(())
+}
+
 async fn app(options: Options) -> (Client, Watched) {
     let store = FaultyStore::new(MemoryStore::new());
     let layer = SessionLayer::<Visit>::with_options(store.clone(), secret(), options).unwrap();
@@ -101,13 +111,15 @@ async fn app(options: Options) -> (Client, Watched) {
             "/remember-aside",
             post(async |mut session: Session<Visit>| {
                 session.cookie_mut().set_max_age(Some(Duration::from_secs(3600)));
-                session.save().await?;
-                // The handle stays away until the response has left.
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    drop(session);
-                });
-                Ok::<_, SessionError>(())
+                save_aside(session).await
+            }),
+        )
+        .route(
+            "/see-aside",
+            post(async |mut session: Session<Visit>| {
+                let views = session.views + 1;
+                session.set_views(views);
+                save_aside(session).await
             }),
         )
         .route("/touch", post(async |mut session: Session<Visit>| session.touch()))
@@ -341,6 +353,21 @@ async fn a_cookie_that_the_handler_changed_and_saved_itself_is_sent_too() {
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
         assert!(reply.set_cookie().contains("; Expires="), "{path}");
         assert!(client.get("/read").await.set_cookies().is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_saved_and_outlives_its_response_is_announced_as_at_the_end_of_the_request() {
+    let with_life = CookieOptions::default().max_age(Duration::from_secs(60));
+    for (options, is_sent_again) in [
+        (Options::default(), false),
+        (Options::default().rolling(true), true),
+        (Options::default().cookie(with_life), true),
+    ] {
+        let (mut client, _) = app(options).await;
+        assert_eq!(client.post("/see-aside").await.set_cookies().len(), 1);
+        assert_eq!(client.post("/see-aside").await.set_cookies().len(), usize::from(is_sent_again));
+        assert_eq!(client.get("/read").await.body, "2 light None");
     }
 }
 
