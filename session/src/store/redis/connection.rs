@@ -20,8 +20,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection to one server, shared by all its clones, that is made anew by the next command after it broke.
 ///
-/// While the server is away, commands fail, and don't wait. Differing from the `redis` crate's `ConnectionManager`, no
-/// error lasts: whatever kept a connection from being made, the next command tries again.
+/// So it is when it has fallen silent: when three commands in a row, and for a second, were given up without an answer.
+/// While the server is away, commands fail, and don't wait. Differing from the `redis` crate's `ConnectionManager`, no error
+/// lasts: whatever kept a connection from being made, the next command tries again.
 #[derive(Clone)]
 pub struct RedisConnection(Arc<Shared>);
 
@@ -121,8 +122,8 @@ impl RedisConnection {
     /// Lets the connection go if its answer, or none, says that it is of no more use.
     fn judge<T>(&self, number: u64, result: Option<&RedisResult<T>>) {
         let is_dead = match result {
-            None => self.0.silence.lasts(),
-            Some(Err(error)) if error.is_timeout() => self.0.silence.lasts(),
+            None => self.is_current(number) && self.0.silence.lasts(),
+            Some(Err(error)) if error.is_timeout() => self.is_current(number) && self.0.silence.lasts(),
             Some(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => true,
             // The server is no primary any more; its name may stand for another one by now.
             Some(Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => true,
@@ -133,10 +134,14 @@ impl RedisConnection {
         };
         if is_dead {
             let mut current = self.0.current.write().unwrap_or_else(PoisonError::into_inner);
-            if current.as_ref().is_some_and(|current| current.number == number) {
-                *current = None;
-            }
+            current.take_if(|current| current.number == number);
         }
+    }
+
+    /// Whether new commands still go over this connection.
+    fn is_current(&self, number: u64) -> bool {
+        let current = self.0.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().is_some_and(|current| current.number == number)
     }
 }
 
