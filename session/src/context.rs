@@ -315,12 +315,9 @@ impl LayerContext {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Renamed> {
-        let (old, new) = (self.key(old), self.key(new));
-        self.in_time(match (old, new) {
-            (Cow::Borrowed(old), Cow::Borrowed(new)) => self.store.rename(old, expected, new, record, expires),
-            (old, new) => {
-                StoreFuture::new(async move { self.store.rename(&old, expected, &new, record, expires).await })
-            }
+        StoreFuture::new(async move {
+            let (old, new) = (self.key(old), self.key(new));
+            self.in_time(self.store.rename(&old, expected, &new, record, expires)).await
         })
     }
 
@@ -363,10 +360,10 @@ impl LayerContext {
         id: &'a SessionId,
         question: impl for<'k> FnOnce(&'k dyn Store, &'k SessionId) -> StoreFuture<'k, R> + Send + 'a,
     ) -> StoreFuture<'a, R> {
-        self.in_time(match self.key(id) {
-            Cow::Borrowed(key) => question(&*self.store, key),
-            Cow::Owned(key) => StoreFuture::new(async move { question(&*self.store, &key).await }),
-        })
+        match self.key(id) {
+            Cow::Borrowed(key) => self.in_time(question(&*self.store, key)),
+            Cow::Owned(key) => StoreFuture::new(async move { self.in_time(question(&*self.store, &key)).await }),
+        }
     }
 
     fn in_time<'a, R>(&self, answer: StoreFuture<'a, R>) -> StoreFuture<'a, R> {

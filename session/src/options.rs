@@ -353,7 +353,8 @@ impl Options {
         self
     }
 
-    /// How long a store may take for an answer before it counts as failed. Default: 5 s.
+    /// How long a store may take for an answer before it counts as failed. Default: 5 s. A store may have a shorter limit of
+    /// its own: that of a connection which `RedisStore::connect` makes is 3 s.
     #[must_use]
     pub const fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
