@@ -109,6 +109,15 @@ impl SessionId {
         }
     }
 
+    /// The text, shared if it is not as long as a generated one.
+    #[cfg(feature = "memory")]
+    pub(crate) fn shared_text(&self) -> Arc<str> {
+        match &self.0 {
+            Text::Usual(_) => self.as_str().into(),
+            Text::Other(text) => Arc::clone(text),
+        }
+    }
+
     /// The id's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -123,12 +132,13 @@ impl SessionId {
         Self::encode(&Sha256::digest(self.as_bytes()))
     }
 
-    fn encode(bytes: &[u8]) -> Self {
+    /// The id that is the text of these bytes.
+    pub(crate) fn encode(bytes: &[u8]) -> Self {
         let mut buffer = [0; 43];
         Self::from_text(Base64UrlUnpadded::encode(bytes, &mut buffer).unwrap_or_default())
     }
 
-    fn from_text(text: &str) -> Self {
+    pub(crate) fn from_text(text: &str) -> Self {
         Self(match text.as_bytes().try_into() {
             Ok(bytes) => Text::Usual(Usual { bytes, mark: Mark::Usual }),
             Err(_) => Text::Other(text.into()),

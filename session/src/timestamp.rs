@@ -5,11 +5,28 @@ use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime};
 
 /// A moment, in whole milliseconds since 1970-01-01T00:00:00Z. Sub-millisecond parts are cut off.
-// The milliseconds since the first moment, so that an optional moment takes no more room.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(NonZeroU64);
+pub struct Timestamp(Millis);
+
+/// Milliseconds, less than none of them, too. Counted from the least that there can be, which is one, so that an optional
+/// number takes no more room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Millis(NonZeroU64);
 
 const SIGN: u64 = 1 << 63;
+
+impl Millis {
+    pub(crate) const fn new(millis: i64) -> Self {
+        match NonZeroU64::new(millis.cast_unsigned() ^ SIGN) {
+            Some(number) => Self(number),
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+
+    pub(crate) const fn get(self) -> i64 {
+        (self.0.get() ^ SIGN).cast_signed()
+    }
+}
 
 impl Timestamp {
     /// The present moment by the system's clock.
@@ -21,16 +38,13 @@ impl Timestamp {
     /// The moment so many milliseconds after 1970 (before it, if negative).
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
-        match NonZeroU64::new(millis.cast_unsigned() ^ SIGN) {
-            Some(moment) => Self(moment),
-            None => Self(NonZeroU64::MIN),
-        }
+        Self(Millis::new(millis))
     }
 
     /// Milliseconds since 1970.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
-        (self.0.get() ^ SIGN).cast_signed()
+        self.0.get()
     }
 
     /// This moment and `duration` more. Stops at the last representable moment.
@@ -42,7 +56,8 @@ impl Timestamp {
     /// The time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub fn saturating_since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
+        let (Self(Millis(later)), Self(Millis(earlier))) = (self, earlier);
+        Duration::from_millis(later.get().saturating_sub(earlier.get()))
     }
 
     pub(crate) const fn plus_millis(self, millis: i64) -> Self {

@@ -213,9 +213,10 @@ async fn a_full_store_makes_room_where_sessions_have_expired() {
 #[tokio::test]
 async fn a_listing_has_every_living_session_once_whatever_the_size_of_a_page() {
     let store = MemoryStore::new();
-    let ids: BTreeSet<_> = (0..300).map(|number| format!("session-{number}")).collect();
-    for text in &ids {
-        created(&store, &id(text), "x", in_an_hour()).await;
+    let made = (0..150).map(|number| id(&format!("session-{number}")));
+    let ids: BTreeSet<_> = made.chain((0..150).map(|_| SessionId::random().unwrap())).collect();
+    for id in &ids {
+        created(&store, id, "x", in_an_hour()).await;
     }
     created(&store, &id("expired"), "x", past()).await;
     for limit in [0, 1, 7, 100, 300, 1000] {
@@ -223,7 +224,7 @@ async fn a_listing_has_every_living_session_once_whatever_the_size_of_a_page() {
         loop {
             let page = store.all(next, limit).await.unwrap();
             assert!(page.sessions.len() <= limit.max(1));
-            listed.extend(page.sessions.into_iter().map(|(id, _)| id.as_str().to_owned()));
+            listed.extend(page.sessions.into_iter().map(|(id, _)| id));
             next = page.next;
             if next.is_none() {
                 break;
@@ -234,6 +235,44 @@ async fn a_listing_has_every_living_session_once_whatever_the_size_of_a_page() {
     }
     store.clear().await.unwrap();
     assert_eq!(store.len().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn ids_of_every_kind_are_kept_apart_and_listed_as_they_are() {
+    let store = MemoryStore::new();
+    let made = ["a", "-", "ein Käse", "nobody-knows-why", &"x".repeat(31), &"x".repeat(33), &"y".repeat(2048)];
+    // As long as a generated one: in its letters, with nothing but zeros in them, and with other letters.
+    let usual = ["d41d8cd98f00b204e9800998ecf8427e", &"A".repeat(32), &format!("{}B", "A".repeat(31)), &"_".repeat(32)];
+    let other = [&"+".repeat(32), &"/".repeat(32), &".".repeat(32), &"é".repeat(16), &format!("{}=", "A".repeat(31))];
+    let mut ids: BTreeSet<SessionId> = (0..100).map(|_| SessionId::random().unwrap()).collect();
+    ids.extend(made.iter().chain(&usual).map(|text| id(text)));
+    ids.extend(other.iter().map(|text| id(text)));
+    for id in &ids {
+        created(&store, id, id.as_str(), in_an_hour()).await;
+    }
+    for id in &ids {
+        assert_eq!(json(&store, id).await.as_deref(), Some(id.as_str()));
+    }
+    let listed: BTreeSet<_> = store.all(None, 1000).await.unwrap().sessions.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(listed, ids);
+    for (left, id) in ids.iter().enumerate().rev() {
+        store.destroy(id).await.unwrap();
+        assert_eq!((json(&store, id).await, store.len().await.unwrap()), (None, left));
+    }
+}
+
+#[tokio::test]
+async fn a_revision_is_over_once_another_record_was_stored_even_if_the_text_is_the_same_again() {
+    let store = MemoryStore::new();
+    let first = created(&store, &id("a"), "one", in_an_hour()).await;
+    let mut latest = first.clone();
+    for text in ["two", "one"] {
+        let updated = store.update(&id("a"), latest, record(text), in_an_hour()).await.unwrap();
+        let Updated::Replaced(revision) = updated else { unreachable!("{updated:?}") };
+        latest = revision;
+    }
+    let updated = store.update(&id("a"), first, record("three"), in_an_hour()).await.unwrap();
+    assert!(matches!(updated, Updated::Conflict(current) if current.revision == latest));
 }
 
 #[tokio::test(flavor = "multi_thread")]

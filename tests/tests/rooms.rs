@@ -8,6 +8,7 @@ use std::path::Path;
 /// From the ground floor up. A room knows those before it in this list, and itself.
 const ROOMS: &[&str] = &[
     "error",
+    "base64",
     "timestamp",
     "id",
     "secret",

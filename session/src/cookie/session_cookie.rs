@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::options::{CookieOptions, MAX_AGE_LIMIT, Priority, SameSite, Secure};
-use crate::timestamp::{Timestamp, millis};
+use crate::timestamp::{Millis, Timestamp, millis};
 use std::borrow::Cow;
 
 /// The cookie settings of one session: the configured ones, until the session changes them. They are stored with the
@@ -23,8 +23,8 @@ use std::borrow::Cow;
 pub struct SessionCookie {
     /// Shared with the configuration, or with the stored record, until something is set.
     attributes: Arc<CookieOptions>,
-    /// In milliseconds; negative if a moment in the past was set. None: until the browser closes.
-    original_max_age: Option<i64>,
+    /// Negative if a moment in the past was set. None: until the browser closes.
+    original_max_age: Option<Millis>,
     expires: Option<Timestamp>,
 }
 
@@ -33,7 +33,7 @@ impl SessionCookie {
     pub(crate) fn new(attributes: Arc<CookieOptions>) -> Self {
         let original_max_age = attributes.max_age.map(millis);
         let expires = original_max_age.map(|age| Timestamp::now().plus_millis(age));
-        Self { attributes, original_max_age, expires }
+        Self::stored(attributes, original_max_age, expires)
     }
 
     /// The cookie of a stored session.
@@ -42,7 +42,7 @@ impl SessionCookie {
         original_max_age: Option<i64>,
         expires: Option<Timestamp>,
     ) -> Self {
-        Self { attributes, original_max_age, expires }
+        Self { attributes, original_max_age: original_max_age.map(Millis::new), expires }
     }
 
     /// The time left until the cookie expires; none for a cookie that lasts until the browser closes.
@@ -62,7 +62,7 @@ impl SessionCookie {
     /// The whole life that a renewal gives, `originalMaxAge` of express-session.
     #[must_use]
     pub fn original_max_age(&self) -> Option<Duration> {
-        self.original_max_age.map(|age| Duration::from_millis(u64::try_from(age).unwrap_or(0)))
+        self.original_max_age.map(|age| Duration::from_millis(u64::try_from(age.get()).unwrap_or(0)))
     }
 
     /// The paths that the cookie is for.
@@ -111,7 +111,7 @@ impl SessionCookie {
     /// browser closes. Zero ends the session with this response. More than 400 days are cut to that, as browsers do
     /// (RFC 6265bis §5.5).
     pub fn set_max_age(&mut self, max_age: Option<Duration>) {
-        self.original_max_age = max_age.map(|age| millis(age.min(MAX_AGE_LIMIT)));
+        self.set_original_max_age(max_age);
         self.renew(Timestamp::now());
     }
 
@@ -121,12 +121,13 @@ impl SessionCookie {
     pub fn set_expires(&mut self, expires: Option<SystemTime>) {
         let now = Timestamp::now();
         self.expires = expires.map(|expires| Timestamp::from(expires).min(now.saturating_add(MAX_AGE_LIMIT)));
-        self.original_max_age = self.expires.map(|expires| expires.as_millis().saturating_sub(now.as_millis()));
+        let left = |expires: Timestamp| Millis::new(expires.as_millis().saturating_sub(now.as_millis()));
+        self.original_max_age = self.expires.map(left);
     }
 
     /// Sets the life that the next renewal gives, at most 400 days, and leaves the time that is left now as it is.
     pub fn set_original_max_age(&mut self, max_age: Option<Duration>) {
-        self.original_max_age = max_age.map(|age| millis(age.min(MAX_AGE_LIMIT)));
+        self.original_max_age = max_age.map(|age| Millis::new(millis(age.min(MAX_AGE_LIMIT))));
     }
 
     /// Sets the paths that the cookie is for.
@@ -170,7 +171,7 @@ impl SessionCookie {
     }
 
     pub(crate) fn expires_if_renewed(&self, now: Timestamp) -> Option<Timestamp> {
-        self.original_max_age.map(|age| now.plus_millis(age))
+        self.original_max_age.map(|age| now.plus_millis(age.get()))
     }
 
     /// Replaces `auto` by what it means on a connection.
@@ -189,8 +190,8 @@ impl SessionCookie {
         Arc::make_mut(&mut self.attributes)
     }
 
-    pub(crate) const fn original_max_age_millis(&self) -> Option<i64> {
-        self.original_max_age
+    pub(crate) fn original_max_age_millis(&self) -> Option<i64> {
+        self.original_max_age.map(Millis::get)
     }
 
     pub(crate) const fn expires_at(&self) -> Option<Timestamp> {

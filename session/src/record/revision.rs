@@ -8,8 +8,9 @@ use super::Record;
 
 /// Which state of a record a store handed out: made by the store, and compared by it when the record is updated.
 ///
-/// A counter; a digest, or whatever bytes the server knows the state by; or the record itself: its text then says which
-/// state it is, and what the server compares need not be made before there is an update.
+/// A counter; a digest, or whatever bytes the server knows the state by; or the record: its text then says which state it
+/// is, and what the server compares need not be made before there is an update. A store in this process, which keeps
+/// records as they are, can do with their [identity](Self::identity).
 ///
 /// ```
 /// use session::store::{Record, Revision};
@@ -28,6 +29,7 @@ enum Mark {
     Counter(Counter),
     Bytes(Arc<[u8]>),
     Record(Record),
+    Identity(Record),
 }
 
 /// Aligned, so that it is moved as the word that it is: a processor waits where it reads other pieces than were just
@@ -37,13 +39,35 @@ enum Mark {
 struct Counter([u8; 8]);
 
 impl Revision {
+    /// This very record, no other one of the same text. While somebody knows the revision, nothing else is the same.
+    ///
+    /// ```
+    /// use session::store::{Record, Revision};
+    ///
+    /// let (record, other) = (Record::from_json("{}"), Record::from_json("{}"));
+    /// let revision = Revision::identity(record.clone());
+    /// assert!(revision.is_identity_of(&record) && !revision.is_identity_of(&other));
+    /// assert_eq!(revision, Revision::identity(record));
+    /// assert_ne!(revision, Revision::identity(other));
+    /// ```
+    #[must_use]
+    pub const fn identity(record: Record) -> Self {
+        Self(Mark::Identity(record))
+    }
+
+    /// Whether this is the [identity](Self::identity) of a record.
+    #[must_use]
+    pub fn is_identity_of(&self, record: &Record) -> bool {
+        matches!(&self.0, Mark::Identity(mine) if Arc::ptr_eq(&mine.0, &record.0))
+    }
+
     /// The revision's bytes: those that it was made of; those of the counter, in little-endian order; or the record's text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Mark::Counter(Counter(bytes)) => bytes,
             Mark::Bytes(bytes) => bytes,
-            Mark::Record(record) => record.json(),
+            Mark::Record(record) | Mark::Identity(record) => record.json(),
         }
     }
 }
@@ -74,7 +98,10 @@ impl From<Record> for Revision {
 
 impl PartialEq for Revision {
     fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
+        match &other.0 {
+            Mark::Identity(other) if matches!(self.0, Mark::Identity(_)) => self.is_identity_of(other),
+            _ => self.as_bytes() == other.as_bytes(),
+        }
     }
 }
 
@@ -91,7 +118,7 @@ impl fmt::Debug for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_tuple("Revision");
         match &self.0 {
-            Mark::Record(record) => shown.field(record).finish(),
+            Mark::Record(record) | Mark::Identity(record) => shown.field(record).finish(),
             _ => shown.field(&self.as_bytes()).finish(),
         }
     }

@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::id::SessionId;
+use super::packed_id::PackedId;
 use crate::record::{IndexKey, Record};
 
 /// Locked after a shard, never before one. Records without an index don't come here.
 #[derive(Default)]
-pub(super) struct Index(Mutex<HashMap<IndexKey, BTreeSet<SessionId>>>);
+pub(super) struct Index(Mutex<HashMap<IndexKey, BTreeSet<PackedId>>>);
 
 impl Index {
-    pub(super) fn insert(&self, id: &SessionId, record: &Record) {
+    pub(super) fn insert(&self, id: &PackedId, record: &Record) {
         let keys = record.index().unwrap_or_default();
         if !keys.is_empty() {
             let mut index = self.lock();
@@ -22,7 +22,7 @@ impl Index {
         }
     }
 
-    pub(super) fn remove(&self, id: &SessionId, record: &Record) {
+    pub(super) fn remove(&self, id: &PackedId, record: &Record) {
         let keys = record.index().unwrap_or_default();
         if keys.is_empty() {
             return;
@@ -38,7 +38,7 @@ impl Index {
         }
     }
 
-    pub(super) fn replace(&self, id: &SessionId, old: &Record, new: &Record) {
+    pub(super) fn replace(&self, id: &PackedId, old: &Record, new: &Record) {
         if old.index().unwrap_or_default() != new.index().unwrap_or_default() {
             self.remove(id, old);
             self.insert(id, new);
@@ -46,7 +46,7 @@ impl Index {
     }
 
     /// Ids with this key, in order, after one of them.
-    pub(super) fn ids(&self, key: &IndexKey, after: Option<&SessionId>, limit: usize) -> Vec<SessionId> {
+    pub(super) fn ids(&self, key: &IndexKey, after: Option<&PackedId>, limit: usize) -> Vec<PackedId> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let index = self.lock();
         let ids = index.get(key).into_iter().flat_map(|ids| ids.range((after, Bound::Unbounded)));
@@ -54,7 +54,7 @@ impl Index {
     }
 
     /// A panic in another thread leaves the index whole.
-    fn lock(&self) -> MutexGuard<'_, HashMap<IndexKey, BTreeSet<SessionId>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IndexKey, BTreeSet<PackedId>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

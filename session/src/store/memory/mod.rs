@@ -1,7 +1,7 @@
 //! Sessions in the memory of this process: the embedded default, for development, tests and sites of one process.
 
-mod hashing;
 mod index;
+mod packed_id;
 mod sessions;
 
 use std::fmt;

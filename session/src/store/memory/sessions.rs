@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use super::hashing::{IdHashing, shard_of};
 use super::index::Index;
+use super::packed_id::{IdHashing, PackedId};
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{IndexKey, Record, Revision};
@@ -19,31 +19,19 @@ use crate::timestamp::Timestamp;
 /// maps well, which grow by doubling.
 const SHARDS: usize = 320;
 
+/// A stored session. Which record it is, is its revision.
 struct Session {
     record: Record,
-    revision: u64,
     expires: Timestamp,
 }
 
 impl Session {
     fn loaded(&self) -> Loaded {
-        Loaded { record: self.record.clone(), revision: self.revision.into(), expires: self.expires }
+        Loaded { record: self.record.clone(), revision: Revision::identity(self.record.clone()), expires: self.expires }
     }
 }
 
-#[derive(Default)]
-struct Shard {
-    sessions: HashMap<SessionId, Session, IdHashing>,
-    /// That of the latest change. An id always has the same shard, so that it never has the same revision again.
-    revision: u64,
-}
-
-impl Shard {
-    const fn next_revision(&mut self) -> u64 {
-        self.revision += 1;
-        self.revision
-    }
-}
+type Shard = HashMap<PackedId, Session, IdHashing>;
 
 /// A shard in a cache line of its own: threads that use its neighbours don't slow it down.
 #[derive(Default)]
@@ -78,8 +66,8 @@ impl Sessions {
     }
 
     pub(super) fn load(&self, id: &SessionId, renewal: Option<Renewal>) -> Option<Loaded> {
-        let now = Timestamp::now();
-        self.living(&mut self.shard_of(id), id, now, |session| {
+        let (id, now) = (PackedId::of(id), Timestamp::now());
+        self.living(&mut self.shard_of(&id), &id, now, |session| {
             if let Some(renewal) = renewal {
                 let renewed = renewal.expires(session.record.max_age(), now, session.expires);
                 session.expires = renewed.unwrap_or(session.expires);
@@ -89,25 +77,27 @@ impl Sessions {
     }
 
     pub(super) fn create(&self, id: &SessionId, record: Record, expires: Timestamp) -> Created {
-        let mut shard = self.shard_of(id);
+        let id = PackedId::of(id);
+        let mut shard = self.shard_of(&id);
         // Nearly always nobody has the id, and no clock is needed.
-        if shard.sessions.contains_key(id) && self.living(&mut shard, id, Timestamp::now(), |_| ()).is_some() {
+        if shard.contains_key(&id) && self.living(&mut shard, &id, Timestamp::now(), |_| ()).is_some() {
             return Created::Taken;
         }
         Created::Stored(self.insert(&mut shard, id, record, expires))
     }
 
     pub(super) fn update(&self, id: &SessionId, expected: Revision, record: Record, expires: Timestamp) -> Updated {
-        let mut shard = self.shard_of(id);
-        let next = shard.next_revision();
-        let updated = self.living(&mut shard, id, Timestamp::now(), |session| {
-            if Revision::from(session.revision) != expected {
+        let id = PackedId::of(id);
+        let mut shard = self.shard_of(&id);
+        let updated = self.living(&mut shard, &id, Timestamp::now(), |session| {
+            if !expected.is_identity_of(&session.record) {
                 return (Updated::Conflict(session.loaded()), None);
             }
-            self.index.replace(id, &session.record, &record);
-            (session.revision, session.expires) = (next, expires);
+            self.index.replace(&id, &session.record, &record);
+            let revision = Revision::identity(record.clone());
+            session.expires = expires;
             let old = std::mem::replace(&mut session.record, record);
-            (Updated::Replaced(next.into()), Some(old))
+            (Updated::Replaced(revision), Some(old))
         });
         // The old record is let go when the shard is free again.
         drop(shard);
@@ -116,7 +106,8 @@ impl Sessions {
 
     pub(super) fn touch(&self, id: &SessionId, expires: Timestamp) -> bool {
         let touch = |session: &mut Session| session.expires = expires;
-        self.living(&mut self.shard_of(id), id, Timestamp::now(), touch).is_some()
+        let id = PackedId::of(id);
+        self.living(&mut self.shard_of(&id), &id, Timestamp::now(), touch).is_some()
     }
 
     pub(super) fn rename(
@@ -127,7 +118,8 @@ impl Sessions {
         record: Record,
         expires: Timestamp,
     ) -> Renamed {
-        let (from, to) = (shard_index(old), shard_index(new));
+        let (old, new) = (PackedId::of(old), PackedId::of(new));
+        let (from, to) = (old.shard_of(SHARDS), new.shard_of(SHARDS));
         // Two shards are locked in the order of their place, so that two renamings never wait for each other.
         let mut lower = self.shard(from.min(to));
         let mut upper = (from != to).then(|| self.shard(from.max(to)));
@@ -137,34 +129,36 @@ impl Sessions {
         };
         let now = Timestamp::now();
         let conflict = |session: &mut Session| {
-            (Revision::from(session.revision) != expected).then(|| Renamed::Conflict(session.loaded()))
+            (!expected.is_identity_of(&session.record)).then(|| Renamed::Conflict(session.loaded()))
         };
-        match self.living(source, old, now, conflict) {
+        match self.living(source, &old, now, conflict) {
             None => return Renamed::Gone,
             Some(Some(conflict)) => return conflict,
             Some(None) => {}
         }
-        if self.living(target.as_deref_mut().unwrap_or(source), new, now, |_| ()).is_some() {
+        if self.living(target.as_deref_mut().unwrap_or(source), &new, now, |_| ()).is_some() {
             return Renamed::Taken;
         }
-        drop(self.remove(source, old));
+        drop(self.remove(source, &old));
         Renamed::Stored(self.insert(target.unwrap_or(source), new, record, expires))
     }
 
     pub(super) fn destroy(&self, id: &SessionId) {
-        let removed = self.remove(&mut self.shard_of(id), id);
+        let id = PackedId::of(id);
+        let removed = self.remove(&mut self.shard_of(&id), &id);
         // When the shard is free again.
         drop(removed);
     }
 
     pub(super) fn find(&self, key: &IndexKey, after: Option<&Cursor>, limit: usize) -> Result<Page, StoreError> {
         let after = after.map(|cursor| SessionId::new(cursor.as_str())).transpose().map_err(StoreError::new)?;
-        let ids = self.index.ids(key, after.as_ref(), limit);
-        let next = (ids.len() == limit).then(|| ids.last().map(|id| Cursor::new(id.as_str()))).flatten();
+        let ids = self.index.ids(key, after.as_ref().map(PackedId::of).as_ref(), limit);
+        let last = ids.last().filter(|_| ids.len() == limit);
+        let next = last.map(|id| Cursor::new(id.unpacked().as_str()));
         let now = Timestamp::now();
-        let loaded = |id: SessionId| {
+        let loaded = |id: PackedId| {
             let loaded = self.living(&mut self.shard_of(&id), &id, now, |session| session.loaded())?;
-            Some((id, loaded))
+            Some((id.unpacked(), loaded))
         };
         Ok(Page { sessions: ids.into_iter().filter_map(loaded).collect(), next })
     }
@@ -179,7 +173,6 @@ impl Sessions {
         while let Some(shard) = self.shards.get(index) {
             let shard = lock(shard);
             let living = shard
-                .sessions
                 .iter()
                 .filter(|(id, session)| session.expires > now && last.as_ref().is_none_or(|last| *id > last));
             let mut rest: Vec<_> = living.map(|(id, session)| (id.clone(), session.loaded())).collect();
@@ -187,7 +180,7 @@ impl Sessions {
             rest.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             let room = limit - sessions.len();
             let is_cut = rest.len() > room;
-            sessions.extend(rest.into_iter().take(room));
+            sessions.extend(rest.into_iter().take(room).map(|(id, loaded)| (id.unpacked(), loaded)));
             if is_cut || (sessions.len() == limit && index + 1 < SHARDS) {
                 let (shard, id) =
                     if is_cut { (index, sessions.last().map(|(id, _)| id.as_str())) } else { (index + 1, None) };
@@ -199,14 +192,14 @@ impl Sessions {
     }
 
     pub(super) fn count(&self, now: Timestamp) -> usize {
-        let living = |shard| lock(shard).sessions.values().filter(|session| session.expires > now).count();
+        let living = |shard| lock(shard).values().filter(|session| session.expires > now).count();
         self.shards.iter().map(living).sum()
     }
 
     pub(super) fn clear(&self) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            let sessions = std::mem::take(&mut shard.sessions);
+            let sessions = std::mem::take(&mut *shard);
             self.stored.fetch_sub(sessions.len(), Ordering::Relaxed);
             sessions.iter().for_each(|(id, session)| self.index.remove(id, &session.record));
         }
@@ -216,19 +209,19 @@ impl Sessions {
         lock(&self.shards[index % SHARDS])
     }
 
-    fn shard_of(&self, id: &SessionId) -> MutexGuard<'_, Shard> {
-        self.shard(shard_index(id))
+    fn shard_of(&self, id: &PackedId) -> MutexGuard<'_, Shard> {
+        self.shard(id.shard_of(SHARDS))
     }
 
     /// Does something with the session of `id`; one that has expired is removed.
     fn living<R>(
         &self,
         shard: &mut Shard,
-        id: &SessionId,
+        id: &PackedId,
         now: Timestamp,
         act: impl FnOnce(&mut Session) -> R,
     ) -> Option<R> {
-        match shard.sessions.get_mut(id) {
+        match shard.get_mut(id) {
             None => return None,
             Some(session) if session.expires > now => return Some(act(session)),
             Some(_) => {}
@@ -238,16 +231,16 @@ impl Sessions {
     }
 
     /// Puts a session where none is.
-    fn insert(&self, shard: &mut Shard, id: &SessionId, record: Record, expires: Timestamp) -> Revision {
-        let revision = shard.next_revision();
-        self.index.insert(id, &record);
-        shard.sessions.insert(id.clone(), Session { record, revision, expires });
+    fn insert(&self, shard: &mut Shard, id: PackedId, record: Record, expires: Timestamp) -> Revision {
+        let revision = Revision::identity(record.clone());
+        self.index.insert(&id, &record);
+        shard.insert(id, Session { record, expires });
         self.stored.fetch_add(1, Ordering::Relaxed);
-        revision.into()
+        revision
     }
 
-    fn remove(&self, shard: &mut Shard, id: &SessionId) -> Option<Session> {
-        let session = shard.sessions.remove(id)?;
+    fn remove(&self, shard: &mut Shard, id: &PackedId) -> Option<Session> {
+        let session = shard.remove(id)?;
         self.index.remove(id, &session.record);
         self.stored.fetch_sub(1, Ordering::Relaxed);
         Some(session)
@@ -258,12 +251,11 @@ impl Sessions {
         for shard in &self.shards {
             let now = Timestamp::now();
             let mut shard = lock(shard);
-            let sessions = &mut shard.sessions;
-            let expired: Vec<_> = sessions.extract_if(|_, session| session.expires <= now).collect();
+            let expired: Vec<_> = shard.extract_if(|_, session| session.expires <= now).collect();
             expired.iter().for_each(|(id, session)| self.index.remove(id, &session.record));
             self.stored.fetch_sub(expired.len(), Ordering::Relaxed);
-            if sessions.capacity() > 4 * sessions.len() + 64 {
-                sessions.shrink_to_fit();
+            if shard.capacity() > 4 * shard.len() + 64 {
+                shard.shrink_to_fit();
             }
             // What takes longest is done when the shard is free again.
             drop(shard);
@@ -310,13 +302,9 @@ fn lock(Place(shard): &Place) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn shard_index(id: &SessionId) -> usize {
-    shard_of(id, SHARDS)
-}
-
 /// A cursor names a shard, and the last id that was listed of it.
-fn position(cursor: &Cursor) -> Result<(usize, Option<SessionId>), StoreError> {
+fn position(cursor: &Cursor) -> Result<(usize, Option<PackedId>), StoreError> {
     let (shard, id) = cursor.as_str().split_once(':').unwrap_or((cursor.as_str(), ""));
     let index = shard.parse().map_err(StoreError::new)?;
-    Ok((index, SessionId::new(id).ok()))
+    Ok((index, SessionId::new(id).ok().as_ref().map(PackedId::of)))
 }

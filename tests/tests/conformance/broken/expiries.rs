@@ -231,7 +231,8 @@ impl Flaw for RenewalChangesRevision {
         StoreFuture::new(async move {
             let Some(loaded) = store.load(id, renewal).await? else { return Ok(None) };
             if renewal.is_some() {
-                store.update(id, loaded.revision, loaded.record, loaded.expires).await?;
+                let record = Record::from_json(loaded.record.json().clone());
+                store.update(id, loaded.revision, record, loaded.expires).await?;
             }
             store.load(id, None).await
         })

@@ -267,7 +267,8 @@ impl Flaw for TouchRewrites {
     fn touch<'a>(&'a self, store: &'a MemoryStore, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
         StoreFuture::new(async move {
             let Some(current) = store.load(id, None).await? else { return Ok(false) };
-            store.update(id, current.revision, current.record, expires).await?;
+            let record = Record::from_json(current.record.json().clone());
+            store.update(id, current.revision, record, expires).await?;
             Ok(true)
         })
     }
