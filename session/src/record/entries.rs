@@ -6,6 +6,8 @@ use memchr::memchr2;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny};
 use serde_json::{Deserializer, Error};
 
+use super::UsualCookie;
+
 /// A pair at the top level of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
@@ -32,7 +34,12 @@ pub(super) struct Entries<'a>(Option<Walk<'a>>);
 
 impl<'a> Entries<'a> {
     pub(super) fn of(json: &'a str) -> Result<Self, Error> {
-        Walk::over(json).map(Some).map(Self)
+        Self::knowing(json, None)
+    }
+
+    /// The same, when most records have this cookie.
+    pub(super) fn knowing(json: &'a str, usual: Option<&'a UsualCookie>) -> Result<Self, Error> {
+        Walk::over(json, usual).map(Some).map(Self)
     }
 }
 
@@ -53,13 +60,15 @@ pub(super) struct Walk<'a> {
     json: &'a str,
     at: usize,
     is_at_first: bool,
+    /// A value that is passed over without a look at what is in it.
+    usual: Option<&'a UsualCookie>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn over(json: &'a str) -> Result<Self, Error> {
+    pub(super) fn over(json: &'a str, usual: Option<&'a UsualCookie>) -> Result<Self, Error> {
         let start = after_blanks(json.as_bytes(), 0);
         let is_object = json.as_bytes().get(start) == Some(&b'{');
-        if is_object { Ok(Self { json, at: start + 1, is_at_first: true }) } else { Err(not_an_object()) }
+        if is_object { Ok(Self { json, at: start + 1, is_at_first: true, usual }) } else { Err(not_an_object()) }
     }
 
     #[inline]
@@ -91,24 +100,29 @@ impl<'a> Walk<'a> {
     #[inline]
     fn key(&mut self, start: usize) -> Option<Cow<'a, str>> {
         let bytes = self.json.as_bytes();
-        let (end, is_escaped) = string_end(bytes, start)?;
+        let rest = bytes.get(start..)?.strip_prefix(b"\"")?;
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+        let is_plain = rest.get(length) == Some(&b'"');
+        let end = if is_plain { start + 1 + length + 1 } else { string_end(bytes, start)? };
         let colon = after_blanks(bytes, end);
         self.at = after_blanks(bytes, colon + 1);
         if bytes.get(colon) != Some(&b':') {
             return None;
         }
-        let written = self.json.get(start + 1..end - 1)?;
-        // A key with control characters is refused by the parser.
-        if is_escaped || written.bytes().any(|byte| byte < b' ') {
-            return serde_json::from_str(self.json.get(start..end)?).ok().map(Cow::Owned);
+        if is_plain {
+            return self.json.get(start + 1..end - 1).map(Cow::Borrowed);
         }
-        Some(Cow::Borrowed(written))
+        // The parser knows what is escaped, and refuses control characters.
+        serde_json::from_str(self.json.get(start..end)?).ok().map(Cow::Owned)
     }
 
     /// The value, as it is written.
     #[inline]
     pub(super) fn skip_value(&mut self) -> Result<&'a str, Error> {
-        let end = value_end(self.json.as_bytes(), self.at).ok_or_else(not_an_object)?;
+        let (bytes, start) = (self.json.as_bytes(), self.at);
+        let usual = self.usual.filter(|_| bytes.get(start) == Some(&b'{'));
+        let known = usual.and_then(|usual| usual.length_in(self.json.get(start..)?));
+        let end = known.map(|length| start + length).or_else(|| value_end(bytes, start)).ok_or_else(not_an_object)?;
         let value = self.json.get(self.at..end).ok_or_else(not_an_object)?;
         self.at = end;
         Ok(value)
@@ -144,20 +158,17 @@ fn after_blanks(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// The end of the string that begins here, and whether something in it is escaped.
+/// The end of the string that begins here.
 #[inline]
-fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
-    let (mut at, mut is_escaped) = (start + 1, false);
-    if bytes.get(start) != Some(&b'"') {
-        return None;
-    }
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
     loop {
         at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes.get(at) == Some(&b'"') {
-            return Some((at + 1, is_escaped));
+            return Some(at + 1);
         }
         // Behind a backslash, a quote is a letter.
-        (at, is_escaped) = (at + 2, true);
+        at += 2;
     }
 }
 
@@ -165,7 +176,7 @@ fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
 #[inline]
 fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
     match bytes.get(start)? {
-        b'"' => string_end(bytes, start).map(|(end, _)| end),
+        b'"' => string_end(bytes, start),
         b'{' | b'[' => nested_end(bytes, start),
         _ => {
             let is_outside = |byte: &u8| *byte == b',' || *byte <= b' ' || *byte == b'}' || *byte == b']';
@@ -181,7 +192,7 @@ fn nested_end(bytes: &[u8], start: usize) -> Option<usize> {
         let is_structural = |byte: &u8| STRUCTURAL[usize::from(*byte)];
         at += bytes.get(at..)?.iter().position(is_structural)?;
         match bytes.get(at)? {
-            b'"' => at = string_end(bytes, at)?.0,
+            b'"' => at = string_end(bytes, at)?,
             b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
             _ if depth == 1 => return Some(at + 1),
             _ => (at, depth) = (at + 1, depth - 1),
@@ -205,12 +216,14 @@ const STRUCTURAL: [bool; 256] = {
 mod tests {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     use std::marker::PhantomData;
+    use std::sync::Arc;
 
     use serde::de::{Deserialize, Deserializer as _, MapAccess, Visitor};
     use serde_json::Value;
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::cookie::CookieOptions;
 
     /// The keys and values as serde_json finds them.
     struct Parsed<V>(PhantomData<V>);
@@ -328,7 +341,7 @@ mod tests {
 
     /// Parses each value.
     fn walked(json: &str) -> Result<Vec<(String, Value)>, Error> {
-        let mut walk = Walk::over(json)?;
+        let mut walk = Walk::over(json, None)?;
         let mut pairs = Vec::new();
         while let Some((_, key)) = walk.next_key()? {
             pairs.push((key.into_owned(), walk.parse_value(PhantomData)?));
@@ -351,6 +364,28 @@ mod tests {
             assert_eq!(walked(&json).ok(), expected, "{json}");
         }
         assert!((2_000..18_000).contains(&refused), "{refused}");
+    }
+
+    #[test]
+    fn a_cookie_that_is_known_ends_where_it_ends() {
+        let attributes = Arc::new(CookieOptions::default());
+        let usual = UsualCookie::new(&attributes, &attributes).unwrap();
+        let rest = r#""httpOnly":true,"path":"/","sameSite":"lax"}"#;
+        let date = r#""2026-01-01T00:00:00.000Z""#;
+        let mut known = 0;
+        for life in ["null", "60000", "-1", "1.5", "\"a\"", "[1,2]", "{\"a\":1", "\"x"] {
+            for expires in ["null", date, "\"soon\"", "\"2026-01-01T00:00:00.00\\\"\"", "7", "nul"] {
+                let cookie = format!(r#"{{"originalMaxAge":{life},"expires":{expires},{rest}"#);
+                known += usize::from(usual.length_in(&cookie) == Some(cookie.len()));
+                for json in
+                    [format!(r#"{{"cookie":{cookie},"views":1}}"#), format!(r#"{{"a":[{cookie}],"b":{cookie}}}"#)]
+                {
+                    let entries: Result<Vec<_>, _> = Entries::knowing(&json, Some(&usual)).unwrap().collect();
+                    assert_eq!(entries.ok(), found(&json).ok(), "{json}");
+                }
+            }
+        }
+        assert_eq!(known, 3 * 2);
     }
 
     #[test]

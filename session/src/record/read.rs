@@ -26,7 +26,7 @@ pub(crate) fn read<T>(
     let is_outdated = stored_version < version;
     let mut reserved = Reserved::default();
     let aliases = if is_outdated { Aliases::default() } else { Aliases::of(fields, json)? };
-    let walk = Walk::over(json)?;
+    let walk = Walk::over(json, absent.usual)?;
     let value = deserialize(stored_version, FieldDeserializer { walk, reserved: &mut reserved, aliases })?;
     let cookie = cookie(reserved.cookie, absent)?;
     let StoredMeta { meta, moved } = reserved.meta.unwrap_or_default();

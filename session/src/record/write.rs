@@ -21,13 +21,15 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn cookie_json(&self) -> Result<Option<Vec<u8>>, Error> {
-        if self.absent.cookie_too && self.cookie.original_max_age_millis().is_none() {
-            return Ok(None);
+    fn has_cookie(&self) -> bool {
+        !self.absent.cookie_too || self.cookie.original_max_age_millis().is_some()
+    }
+
+    fn write_cookie(&self, json: &mut Vec<u8>) -> Result<(), Error> {
+        match self.absent.usual.filter(|usual| usual.is_of(self.cookie)) {
+            Some(usual) => usual.write(self.cookie, json),
+            None => serde_json::to_writer(json, &CookieJson { cookie: self.cookie, absent: self.absent.attributes }),
         }
-        let usual = self.absent.usual.and_then(|usual| usual.write(self.cookie));
-        let unusual = || serde_json::to_vec(&CookieJson { cookie: self.cookie, absent: self.absent.attributes });
-        usual.unwrap_or_else(unusual).map(Some)
     }
 
     /// How long it is in a record, or longer.
@@ -45,8 +47,8 @@ impl Frame<'_> {
 
 /// A new record: the cookie first, then the fields, then what this library adds.
 pub(crate) fn write(fields: &'static [Field], texts: &FieldTexts, frame: &Frame<'_>) -> Result<Vec<u8>, Error> {
-    let mut object = Object::with_capacity(256);
-    object.optional_pair(COOKIE_KEY, frame.cookie_json()?)?;
+    let mut object = Object::with_capacity(512);
+    object.cookie(frame)?;
     object.fields(fields, texts, FieldSet::ALL)?;
     object.optional_pair(META_KEY, frame.meta_json()?)?;
     Ok(object.finish())
@@ -55,7 +57,7 @@ pub(crate) fn write(fields: &'static [Field], texts: &FieldTexts, frame: &Frame<
 /// What a session leaves behind under the id that it had. To Node it is an empty session.
 pub(crate) fn moved(frame: &Frame<'_>, moved: &Moved) -> Result<Vec<u8>, Error> {
     let mut object = Object::with_capacity(256);
-    object.optional_pair(COOKIE_KEY, frame.cookie_json()?)?;
+    object.cookie(frame)?;
     object.pair(META_KEY, &serde_json::to_vec(moved)?)?;
     Ok(object.finish())
 }
@@ -69,18 +71,19 @@ pub(crate) fn splice(
     texts: &FieldTexts,
     frame: &Frame<'_>,
 ) -> Result<Vec<u8>, Error> {
-    let mut cookie = frame.cookie_json()?;
+    let mut lacks_cookie = frame.has_cookie();
     let mut meta = frame.meta_json()?;
     let mut missing = changed;
     let mut object = Object::with_capacity(old.len() + 64);
     let old = str::from_utf8(old).map_err(Error::custom)?;
     // The pairs that stay, up to the next one that doesn't.
     let mut staying = 0..0;
-    for entry in Entries::of(old)? {
+    for entry in Entries::knowing(old, frame.absent.usual)? {
         let entry = entry?;
         let field = changed.iter().find(|index| fields.get(*index).is_some_and(|field| field.answers_to(&entry.key)));
         let place = match (&*entry.key, field) {
-            (COOKIE_KEY, _) => Place::Has(cookie.take().map(Cow::Owned)),
+            (COOKIE_KEY, _) if mem::take(&mut lacks_cookie) => Place::HasCookie,
+            (COOKIE_KEY, _) => Place::Has(None),
             (META_KEY, _) if serde_json::from_str::<Meta>(entry.value).ok() == Some(frame.meta) => {
                 // What a newer version of this library keeps there stays.
                 meta = None;
@@ -95,16 +98,24 @@ pub(crate) fn splice(
                 Place::Has(text.map(Cow::Borrowed))
             }
         };
+        if matches!(place, Place::Stays) {
+            staying = if staying.is_empty() { entry.start } else { staying.start }..entry.end();
+            continue;
+        }
+        object.pairs(old.get(mem::take(&mut staying)));
         match place {
-            Place::Stays => staying = if staying.is_empty() { entry.start } else { staying.start }..entry.end(),
-            Place::Has(value) => {
-                object.pairs(old.get(mem::take(&mut staying)));
-                value.iter().for_each(|value| object.verbatim(entry.raw_key, value));
+            Place::Has(Some(value)) => object.verbatim(entry.raw_key, &value),
+            Place::HasCookie => {
+                object.verbatim(entry.raw_key, b"");
+                frame.write_cookie(&mut object.0)?;
             }
+            Place::Stays | Place::Has(None) => {}
         }
     }
     object.pairs(old.get(staying));
-    object.optional_pair(COOKIE_KEY, cookie)?;
+    if lacks_cookie {
+        object.cookie(frame)?;
+    }
     object.fields(fields, texts, missing)?;
     object.optional_pair(META_KEY, meta)?;
     Ok(object.finish())
@@ -115,6 +126,7 @@ enum Place<'a> {
     Stays,
     /// Another value, or none.
     Has(Option<Cow<'a, [u8]>>),
+    HasCookie,
 }
 
 /// A JSON object that is written pair by pair.
@@ -130,6 +142,15 @@ impl Object {
         serde_json::to_writer(&mut self.0, key)?;
         self.0.push(b':');
         self.0.extend_from_slice(value);
+        Ok(())
+    }
+
+    /// The frame's cookie, if it has one.
+    fn cookie(&mut self, frame: &Frame<'_>) -> Result<(), Error> {
+        if frame.has_cookie() {
+            self.pair(COOKIE_KEY, b"")?;
+            frame.write_cookie(&mut self.0)?;
+        }
         Ok(())
     }
 

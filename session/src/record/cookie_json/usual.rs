@@ -10,6 +10,8 @@ use crate::timestamp::Timestamp;
 
 const EXPIRES: &str = r#""expires":"#;
 const NULL: &str = "null";
+/// The length of a moment before the year 10 000, with its quotes.
+const DATE: usize = r#""2026-01-01T00:00:00.000Z""#.len();
 
 /// The `cookie` part of the sessions that have the configured cookie. All of it but the life and the expiry is known
 /// beforehand, so that it is compared and copied, which costs a tenth of parsing and serializing it.
@@ -35,27 +37,48 @@ impl UsualCookie {
 
     /// The cookie that is stored with this text; none if the text is another one.
     pub(in crate::record) fn read(&self, json: &str) -> Option<SessionCookie> {
-        let rest = json.strip_prefix(BEGINNING)?.strip_suffix(&*self.end)?;
-        let (life, rest) = rest.split_at(rest.find(',')?);
-        let (life, expires) = (life_of(life)?, expiry_of(rest.strip_prefix(&*self.middle)?)?);
-        Some(SessionCookie::stored(Arc::clone(&self.attributes), life, expires))
+        let (life, expires, length) = self.parts(json)?;
+        let (life, expires) = (life_of(life)?, expiry_of(expires)?);
+        (length == json.len()).then(|| SessionCookie::stored(Arc::clone(&self.attributes), life, expires))
     }
 
-    /// The text of a session's cookie; none if that has other attributes.
-    pub(in crate::record) fn write(&self, cookie: &SessionCookie) -> Option<Result<Vec<u8>, Error>> {
-        let attributes = cookie.attributes();
-        if !Arc::ptr_eq(attributes, &self.attributes) && *attributes != self.attributes {
-            return None;
-        }
-        const DATES: usize = 48;
-        let mut json = Vec::with_capacity(BEGINNING.len() + self.middle.len() + self.end.len() + DATES);
-        json.extend_from_slice(BEGINNING.as_bytes());
-        let life = serde_json::to_writer(&mut json, &cookie.original_max_age_millis());
-        json.extend_from_slice(self.middle.as_bytes());
-        let expires = serde_json::to_writer(&mut json, &cookie.expires_at().map(to_iso8601));
-        json.extend_from_slice(self.end.as_bytes());
-        Some(life.and(expires).map(|()| json))
+    /// How long it is in this text, which begins with it; none if it begins with something else.
+    #[inline]
+    pub(in crate::record) fn length_in(&self, json: &str) -> Option<usize> {
+        self.parts(json).map(|(.., length)| length)
     }
+
+    /// The life and the expiry with which the text begins, and how long it is in all.
+    #[inline]
+    fn parts<'a>(&self, json: &'a str) -> Option<(&'a str, &'a str, usize)> {
+        let life = json.strip_prefix(BEGINNING)?;
+        let life = life.split_at(life.bytes().position(|byte| !is_of_number_or_null(byte))?).0;
+        let expires = json.get(BEGINNING.len() + life.len()..)?.strip_prefix(&*self.middle)?;
+        let (expires, rest) = expires.split_at_checked(if expires.starts_with('"') { DATE } else { NULL.len() })?;
+        let is_one = expires == NULL || !expires.get(1..DATE - 1)?.contains(['"', '\\']) && expires.ends_with('"');
+        let rest = rest.strip_prefix(&*self.end)?;
+        is_one.then_some((life, expires, json.len() - rest.len()))
+    }
+
+    /// Whether a session's cookie has these attributes.
+    pub(in crate::record) fn is_of(&self, cookie: &SessionCookie) -> bool {
+        let attributes = cookie.attributes();
+        Arc::ptr_eq(attributes, &self.attributes) || *attributes == self.attributes
+    }
+
+    /// Writes the text of a session's cookie, which has these attributes.
+    pub(in crate::record) fn write(&self, cookie: &SessionCookie, json: &mut Vec<u8>) -> Result<(), Error> {
+        json.extend_from_slice(BEGINNING.as_bytes());
+        serde_json::to_writer(&mut *json, &cookie.original_max_age_millis())?;
+        json.extend_from_slice(self.middle.as_bytes());
+        serde_json::to_writer(&mut *json, &cookie.expires_at().map(to_iso8601))?;
+        json.extend_from_slice(self.end.as_bytes());
+        Ok(())
+    }
+}
+
+const fn is_of_number_or_null(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'n' | b'u' | b'l')
 }
 
 fn life_of(json: &str) -> Option<Option<i64>> {
@@ -91,7 +114,9 @@ mod tests {
                 let json = serde_json::to_string(&CookieJson { cookie: &cookie, absent: &absent }).unwrap();
                 let parsed: StoredCookie = serde_json::from_str(&json).unwrap();
                 assert_eq!(usual.read(&json), Some(parsed.into_cookie(&absent)), "{json}");
-                assert_eq!(usual.write(&cookie).unwrap().unwrap(), json.as_bytes());
+                let mut written = Vec::new();
+                usual.write(&cookie, &mut written).unwrap();
+                assert_eq!(written, json.as_bytes());
             }
         }
     }
@@ -113,6 +138,6 @@ mod tests {
         ] {
             assert_eq!(usual.read(&json), None, "{json}");
         }
-        assert!(usual.write(&SessionCookie::stored(other, None, None)).is_none());
+        assert!(!usual.is_of(&SessionCookie::stored(other, None, None)));
     }
 }
