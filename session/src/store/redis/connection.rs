@@ -80,6 +80,13 @@ impl RedisConnection {
         Ok(this)
     }
 
+    /// Sends a command, and waits for its answer.
+    pub(super) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let Current { number, mut connection } = self.current().await?;
+        let under_way = UnderWay { connection: self, number, is_answered: false };
+        under_way.ended(connection.send_packed_command(command).await.and_then(Value::extract_error))
+    }
+
     async fn current(&self) -> RedisResult<Current> {
         match self.living() {
             Some(current) => Ok(current),
@@ -193,11 +200,7 @@ impl Drop for UnderWay<'_> {
 
 impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move {
-            let Current { number, mut connection } = self.current().await?;
-            let under_way = UnderWay { connection: self, number, is_answered: false };
-            under_way.ended(connection.send_packed_command(command).await.and_then(Value::extract_error))
-        })
+        Box::pin(self.send(command))
     }
 
     fn req_packed_commands<'a>(

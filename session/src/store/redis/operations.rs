@@ -121,7 +121,7 @@ impl<C: RedisServer> RedisStore<C> {
         let now = Timestamp::now();
         let key = self.prefix.key(id);
         let list = self.list(&key, &record, expires);
-        let (expected, life) = (expectation(&expected), life(expires).to_string());
+        let (expected, life) = (expectation(&expected), life_from(now, expires).to_string());
         let arguments = [&*expected, record.json(), life.as_bytes()];
         let reply = self.run_listed(&UPDATE, &[&key], &arguments, list.as_ref()).await?;
         let repeated = reply.repeated;

@@ -42,11 +42,13 @@ impl<C: RedisServer> RedisStore<C> {
     }
 
     async fn try_to_ask(&self, command: &Cmd) -> (RedisResult<Value>, bool) {
-        match self.server.send(command).await {
+        let result = self.server.send(command).await;
+        match &result {
             Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
-                (self.server.send(command).await, true)
+                // Boxed, since few commands get here, and each has room for it otherwise.
+                (Box::pin(self.server.send(command)).await, true)
             }
-            result => (result, false),
+            _ => (result, false),
         }
     }
 

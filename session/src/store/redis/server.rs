@@ -1,9 +1,12 @@
 //! What a store talks to: one server, or those of a cluster.
 
+use std::any::Any;
 use std::future::Future;
 
 use ::redis::aio::ConnectionLike;
 use ::redis::{Cmd, RedisResult, Value};
+
+use super::RedisConnection;
 
 /// The part of a connection that a [`RedisStore`](super::RedisStore) needs.
 ///
@@ -31,7 +34,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisServer for C {
     const IS_ONE: bool = true;
 
     async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        command.query_async(&mut self.clone()).await
+        match (self as &dyn Any).downcast_ref::<RedisConnection>() {
+            // `ConnectionLike` has a box for each command, beside the operation's own.
+            Some(connection) => connection.send(command).await,
+            None => command.query_async(&mut self.clone()).await,
+        }
     }
 
     async fn nodes(&self) -> RedisResult<Vec<String>> {
