@@ -132,13 +132,14 @@ impl<D: Driver> SqlStore<D> {
         Self { shared: Shared::new(self.shared.pool.clone(), settings), sweeper: Arc::default() }
     }
 
-    fn answer<'a, T: 'a>(
-        &'a self,
-        operation: impl Future<Output = Result<T, Error>> + Send + 'a,
-    ) -> StoreFuture<'a, T> {
+    /// The operation's future is made where it is awaited: there would be room for it twice if it were moved in.
+    fn answer<'a, T, F>(&'a self, operation: impl FnOnce() -> F + Send + 'a) -> StoreFuture<'a, T>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'a,
+    {
         StoreFuture::new(async move {
             self.sweeper.start(&self.shared);
-            operation.await.map_err(StoreError::new)
+            operation().await.map_err(StoreError::new)
         })
     }
 }
@@ -162,11 +163,11 @@ impl<D: Driver> fmt::Debug for SqlStore<D> {
 
 impl<D: Driver> Store for SqlStore<D> {
     fn load<'a>(&'a self, id: &'a SessionId, renewal: Option<Renewal>) -> StoreFuture<'a, Option<Loaded>> {
-        self.answer(self.shared.load(id, renewal))
+        self.answer(move || self.shared.load(id, renewal))
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, record: Record, expires: Timestamp) -> StoreFuture<'a, Created> {
-        self.answer(async move { self.shared.create(&Writing::new::<D>(id, &record, expires)?).await })
+        self.answer(move || async move { self.shared.create(&Writing::new::<D>(id, &record, expires)?).await })
     }
 
     fn update<'a>(
@@ -176,11 +177,13 @@ impl<D: Driver> Store for SqlStore<D> {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
-        self.answer(async move { self.shared.update(expected, &Writing::new::<D>(id, &record, expires)?).await })
+        self.answer(
+            move || async move { self.shared.update(expected, &Writing::new::<D>(id, &record, expires)?).await },
+        )
     }
 
     fn touch<'a>(&'a self, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
-        self.answer(self.shared.touch(id, expires))
+        self.answer(move || self.shared.touch(id, expires))
     }
 
     fn rename<'a>(
@@ -191,26 +194,28 @@ impl<D: Driver> Store for SqlStore<D> {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Renamed> {
-        self.answer(async move { self.shared.rename(old, expected, &Writing::new::<D>(new, &record, expires)?).await })
+        self.answer(move || async move {
+            self.shared.rename(old, expected, &Writing::new::<D>(new, &record, expires)?).await
+        })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, ()> {
-        self.answer(self.shared.destroy(id))
+        self.answer(move || self.shared.destroy(id))
     }
 
     fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
-        self.answer(async move { self.shared.page(None, after.as_ref(), limit.max(1)).await })
+        self.answer(move || async move { self.shared.page(None, after.as_ref(), limit.max(1)).await })
     }
 
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
-        self.answer(async move { self.shared.page(Some(key), after.as_ref(), limit.max(1)).await })
+        self.answer(move || async move { self.shared.page(Some(key), after.as_ref(), limit.max(1)).await })
     }
 
     fn len(&self) -> StoreFuture<'_, usize> {
-        self.answer(self.shared.len())
+        self.answer(move || self.shared.len())
     }
 
     fn clear(&self) -> StoreFuture<'_, ()> {
-        self.answer(self.shared.clear())
+        self.answer(move || self.shared.clear())
     }
 }

@@ -57,6 +57,14 @@ impl<D: Driver> Shared<D> {
     }
 
     pub(super) async fn statements(&self) -> Result<&Statements, Error> {
+        match self.statements.get() {
+            Some(statements) => Ok(statements),
+            // Boxed, since only the first operation gets here, and each has room for it otherwise.
+            None => Box::pin(self.make_statements()).await,
+        }
+    }
+
+    async fn make_statements(&self) -> Result<&Statements, Error> {
         let made = async {
             let zone = match &self.settings.time_zone {
                 Some(zone) => zone.to_string(),
@@ -69,18 +77,25 @@ impl<D: Driver> Shared<D> {
 
     /// A connection; after one was lost, one that answers.
     pub(super) async fn acquire(&self, attempts: &Attempts) -> Result<InUse<D>, Error> {
-        let mut connection = self.pool.acquire().await?;
-        if attempts.has_lost_a_reply() {
-            // Those that idled meanwhile were lost, too.
-            for _ in 0..self.pool.options().get_max_connections() {
-                if connection.ping().await.is_ok() {
-                    break;
-                }
-                drop(connection.detach());
-                connection = self.pool.acquire().await?;
-            }
-        }
+        let connection = if attempts.has_lost_a_reply() {
+            Box::pin(self.acquire_that_answers()).await?
+        } else {
+            self.pool.acquire().await?
+        };
         Ok(InUse { connection, is_done: false })
+    }
+
+    /// Connections that idled while another one was lost were lost, too.
+    async fn acquire_that_answers(&self) -> Result<PoolConnection<D::Database>, Error> {
+        let mut connection = self.pool.acquire().await?;
+        for _ in 0..self.pool.options().get_max_connections() {
+            if connection.ping().await.is_ok() {
+                break;
+            }
+            drop(connection.detach());
+            connection = self.pool.acquire().await?;
+        }
+        Ok(connection)
     }
 
     pub(super) async fn write_alone(&self) -> Option<MutexGuard<'_, ()>> {
