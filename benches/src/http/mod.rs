@@ -1,6 +1,7 @@
 //! The contestants as servers, each a process of its own with one thread, under load from this process.
 
 mod load;
+mod processors;
 mod server;
 
 use std::time::Duration;
@@ -41,23 +42,31 @@ struct Sample {
 /// # Errors
 /// If a server can't be started, or answers anything but 200.
 pub fn measure(runtime: &Runtime) -> Outcome<String> {
+    let is_alone = processors::leave_the_first();
     let mut text = format!(
         "The server's processor time a request in microseconds, in brackets over that of the first line, and the median and \
          99th percentile of the time until the answer, in microseconds, over {} connections that never rest: medians of \
-         {ROUNDS} rounds of {} requests.\n",
+         {ROUNDS} rounds of {} requests. The server {}.\n",
         load::CONNECTIONS,
-        number(REQUESTS as f64)
+        number(REQUESTS as f64),
+        if is_alone { "has a processor to itself" } else { "shares its processors with the load" }
     );
-    text.push_str(&compare(runtime, "in memory", &Contestant::ALL, None)?);
+    text.push_str(&compare(runtime, "in memory", (&Contestant::ALL, is_alone), None)?);
     let redis = RedisServer::start(&[]);
-    text.push_str(&compare(runtime, "on Redis", &[Contestant::Floor, Contestant::Session], Some(&redis))?);
+    let on_redis = [Contestant::Floor, Contestant::Session];
+    text.push_str(&compare(runtime, "on Redis", (&on_redis, is_alone), Some(&redis))?);
     Ok(text)
 }
 
 /// The servers take turns, so that what else the machine does meets them all.
-fn compare(runtime: &Runtime, place: &str, contestants: &[Contestant], redis: Option<&RedisServer>) -> Outcome<String> {
+fn compare(
+    runtime: &Runtime,
+    place: &str,
+    (contestants, are_alone): (&[Contestant], bool),
+    redis: Option<&RedisServer>,
+) -> Outcome<String> {
     let start = |contestant: &Contestant| {
-        let server = Server::start(*contestant, redis.map(RedisServer::url).as_deref())?;
+        let server = Server::start(*contestant, redis.map(RedisServer::url).as_deref(), are_alone)?;
         let visitors = runtime.block_on(Visitors::log_in(server.address()))?;
         Ok((server, visitors))
     };

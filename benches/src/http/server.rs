@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{self, Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -10,6 +10,7 @@ use session_tests::redis::{RedisServer, cli};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::processors;
 use crate::Outcome;
 use crate::contestants::Contestant;
 
@@ -20,8 +21,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(contestant: Contestant, redis: Option<&str>) -> Outcome<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    /// With `is_alone`, on a processor of its own.
+    pub(super) fn start(contestant: Contestant, redis: Option<&str>, is_alone: bool) -> Outcome<Self> {
+        let mut command = processors::on_the_first(is_alone)?;
         command.args(["--serve", contestant.name()]).args(redis).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut server = Self { child: command.spawn()?, port: 0 };
         let mut line = String::new();
