@@ -9,7 +9,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::base64::{self, Letters};
+use crate::base64;
 use crate::error::ConfigError;
 
 const MIN_LEN: usize = 32;
@@ -225,8 +225,8 @@ impl IdSigner {
             Self::Hmac(keys) => {
                 let (id, signature) = signed.split_at_checked(signed.len().checked_sub(SIGNATURE_LEN)?)?;
                 let id = id.strip_suffix(b".")?;
-                let presented = Presented::read(signature)?;
-                keys.iter().any(|key| key.made(&presented, id)).then_some(id)
+                let signature = signature.try_into().ok()?;
+                keys.iter().any(|key| key.made(signature, id)).then_some(id)
             }
         }
     }
@@ -256,42 +256,34 @@ impl Key {
         }
     }
 
-    fn made(&self, presented: &Presented, id: &[u8]) -> bool {
-        let are_its_letters = match self.alphabet {
-            Alphabet::UrlSafe => presented.letters.are_url_safe(),
-            Alphabet::Express => presented.letters.are_standard(),
+    fn made(&self, signature: &[u8; SIGNATURE_LEN], id: &[u8]) -> bool {
+        let alphabet = match self.alphabet {
+            Alphabet::UrlSafe => base64::URL_SAFE,
+            Alphabet::Express => base64::STANDARD,
         };
-        are_its_letters && is_same(&self.code(id), &presented.code)
+        presented(signature, alphabet).is_some_and(|presented| is_same(&self.code(id), &presented))
     }
 }
 
-/// A code that a client presents. It is no secret: how long it takes to read it tells nothing of ours.
-struct Presented {
-    code: [u8; CODE_LEN],
-    letters: Letters,
-}
+/// A code, in words.
+type Words = [u64; CODE_LEN / 8];
 
-impl Presented {
-    fn read(signature: &[u8]) -> Option<Self> {
-        let signature: [u8; SIGNATURE_LEN] = signature.try_into().ok()?;
-        // With one more letter, which is zero, there are four for each three bytes; the last byte is then what is left over.
-        let mut text = [b'A'; SIGNATURE_LEN + 1];
-        text[..SIGNATURE_LEN].copy_from_slice(&signature);
-        let mut bytes = [0; CODE_LEN + 1];
-        let letters = base64::read(text.as_chunks().0, bytes.as_chunks_mut().0);
-        let [code @ .., left_over] = bytes;
-        (left_over == 0).then_some(Self { code, letters })
-    }
+/// The code that a client presents. It is no secret: how long it takes to read it tells nothing of ours.
+fn presented(signature: &[u8; SIGNATURE_LEN], alphabet: base64::Alphabet) -> Option<Words> {
+    // With letters that are zero, up to a whole piece; what they are read into is left over, with two bits of the last.
+    let mut text = [[b'A'; 8]; SIGNATURE_LEN.div_ceil(8)];
+    text.as_flattened_mut()[..SIGNATURE_LEN].copy_from_slice(signature);
+    let [first, second, third, fourth, fifth, last] = alphabet.read(&text)?;
+    let [one, two, three] = base64::words([first, second, third, fourth]);
+    let [four, left_over, _] = base64::words([fifth, last, 0, 0]);
+    (left_over == 0).then_some([one, two, three, four])
 }
 
 /// Compares two codes in the same time, whatever they are: word by word, which is several times faster than byte by byte.
-fn is_same(mine: &[u8; CODE_LEN], theirs: &[u8; CODE_LEN]) -> bool {
-    words(mine).ct_eq(&words(theirs)).into()
-}
-
-fn words(code: &[u8; CODE_LEN]) -> [u64; CODE_LEN / 8] {
-    let (words, _) = code.as_chunks();
-    std::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_le_bytes(*word)))
+fn is_same(mine: &[u8; CODE_LEN], theirs: &Words) -> bool {
+    let (words, _) = mine.as_chunks();
+    let mine: Words = std::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_be_bytes(*word)));
+    mine.ct_eq(theirs).into()
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length: RFC 2104 §2")]

@@ -32,7 +32,7 @@ impl PackedId {
         match self {
             Self::Generated(first, [second, third]) => {
                 let words = [first.get(), *second, *third];
-                SessionId::encode(words.map(u64::to_le_bytes).as_flattened())
+                SessionId::encode(words.map(u64::to_be_bytes).as_flattened())
             }
             Self::Other(text) => SessionId::from_text(text),
         }
@@ -50,12 +50,9 @@ impl PackedId {
 
 /// The words that an id is the text of, if it is as long as a generated one and has its letters.
 fn words(id: &[u8]) -> Option<(NonZeroU64, [u64; 2])> {
-    let text: &[u8; 32] = id.try_into().ok()?;
-    let mut bytes = [0; 24];
-    let letters = base64::read(text.as_chunks().0, bytes.as_chunks_mut().0);
-    let (words, _) = bytes.as_chunks();
-    let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
-    letters.are_url_safe().then_some((NonZeroU64::new(word(0))?, [word(1), word(2)]))
+    let (text, []) = id.as_chunks() else { return None };
+    let [first, rest @ ..] = base64::words(base64::URL_SAFE.read(text.try_into().ok()?)?);
+    Some((NonZeroU64::new(first)?, rest))
 }
 
 impl Hash for PackedId {
