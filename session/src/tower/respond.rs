@@ -9,7 +9,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::error::SessionError;
 use crate::options::Options;
-use crate::transport::Transport;
 
 /// Among a response's extensions: the error that an extractor or handler reported with it, for
 /// [`Options::on_error`](crate::Options::on_error).
@@ -54,36 +53,46 @@ fn shaped<ResBody: From<Bytes>>(options: &Options, error: &SessionError) -> Opti
 }
 
 fn complete(options: &Options, headers: &mut HeaderMap, announcement: Option<HeaderValue>) {
-    if options.cache_headers {
-        headers.entry(VARY).or_insert_with(|| varies_with(&options.transport));
+    const COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
+    const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache=\"Set-Cookie\"");
+    if !options.transport.is_cookie() {
+        return complete_for_token(options, headers, announcement);
     }
-    let Some(mut announcement) = announcement else { return };
-    announcement.set_sensitive(true);
+    if options.cache_headers {
+        add_unless_there(headers, VARY, COOKIE);
+    }
+    let Some(mut cookie) = announcement else { return };
+    cookie.set_sensitive(true);
+    if options.cache_headers {
+        add_unless_there(headers, CACHE_CONTROL, NO_CACHE);
+    }
+    // Handlers set cookies of their own.
+    headers.append(SET_COOKIE, cookie);
+}
+
+/// The same for a client without cookies.
+#[cold]
+fn complete_for_token(options: &Options, headers: &mut HeaderMap, announcement: Option<HeaderValue>) {
+    if options.cache_headers {
+        add_unless_there(headers, VARY, options.transport.request_header().into());
+    }
+    let Some(mut token) = announcement else { return };
+    token.set_sensitive(true);
     let header = options.transport.response_header();
     if options.cache_headers {
-        headers.entry(CACHE_CONTROL).or_insert_with(|| not_to_be_cached(&header));
+        // The name of a header has no characters that a header's value can't have.
+        let no_cache = HeaderValue::try_from(format!("no-cache=\"{header}\""));
+        add_unless_there(headers, CACHE_CONTROL, no_cache.unwrap_or(HeaderValue::from_static("no-store")));
     }
-    // A handler sets cookies of its own; a token of its own is the one that it wants to be sent.
-    if options.transport.is_cookie() {
-        headers.append(header, announcement);
-    } else {
-        headers.entry(header).or_insert(announcement);
-    }
+    // A handler's own token is the one that it wants to be sent.
+    add_unless_there(headers, header, token);
 }
 
-fn varies_with(transport: &Transport) -> HeaderValue {
-    const COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
-    match transport {
-        Transport::Cookie => COOKIE,
-        token => HeaderValue::from(token.request_header()),
+// Once for all headers, and by the methods that set cookies, too: what a response runs through has to fit into the
+// processor's cache.
+#[inline(never)]
+fn add_unless_there(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    if !headers.contains_key(&name) {
+        headers.append(name, value);
     }
-}
-
-fn not_to_be_cached(header: &HeaderName) -> HeaderValue {
-    const SET_COOKIE_ONLY: HeaderValue = HeaderValue::from_static("no-cache=\"Set-Cookie\"");
-    if *header == SET_COOKIE {
-        return SET_COOKIE_ONLY;
-    }
-    // The name of a header has no characters that a header's value can't have.
-    HeaderValue::try_from(format!("no-cache=\"{header}\"")).unwrap_or(HeaderValue::from_static("no-store"))
 }
