@@ -17,9 +17,12 @@ use session::{MemoryStore, Store};
 /// # Errors
 /// A URL of another kind, and a store that can't be reached. All but the first take the feature `stores`.
 pub async fn open_store(url: &str) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    match url.split(':').next() {
-        Some("memory") => Ok(Arc::new(MemoryStore::new())),
-        Some("sqlite" | "redis" | "redis+cluster" | "postgres" | "postgresql" | "mysql") => open(url).await,
+    match url.split_once(':') {
+        None if url == "memory" => Ok(Arc::new(MemoryStore::new())),
+        Some(("sqlite", _)) => open(url).await,
+        Some(("redis" | "redis+cluster" | "postgres" | "postgresql" | "mysql", rest)) if rest.starts_with("//") => {
+            open(url).await
+        }
         _ => Err("`--store` is memory, sqlite:FILE, redis://…, redis+cluster://…, postgres://… or mysql://…".into()),
     }
 }
