@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderValue, Request, Response};
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use tower_service::Service;
 
@@ -83,7 +84,7 @@ impl Route {
 }
 
 /// What a batch of requests took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Sample {
     /// Nanoseconds a request.
     pub nanos: f64,

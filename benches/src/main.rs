@@ -12,6 +12,7 @@
 //! | `--http` | the contestants as servers: processor time and waits a request |
 //! | `--scale`, `--scale N` | many sessions, up to N (100 000 by default), and large ones; two threads |
 //! | `--compile-time` | seconds that a derive costs the compiler |
+//! | `--rounds N M` | what each process of the first line measures: N rounds of M requests, as JSON |
 //! | `--one CONTESTANT ROUTE N [REDIS_URL]` | nothing: that contestant answers so many requests, under a profiler of yours |
 //!
 //! Each prints the Markdown that stands in the README.
@@ -45,7 +46,8 @@ fn main() -> Outcome<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let tables = match arguments[..] {
-        [] => rounds::measure(&runtime, Effort { rounds: 51, requests: 1000 }).tables(),
+        [] => rounds::measure(Effort { processes: 21, rounds: 9, requests: 1000 })?.tables(),
+        ["--rounds", rounds, requests] => return rounds::play(&runtime, rounds.parse()?, requests.parse()?),
         ["--instructions"] => instructions::measure()?,
         ["--commands"] => commands::measure(&runtime)?,
         ["--http"] => http::measure(&runtime)?,

@@ -1,7 +1,11 @@
-//! Interleaved rounds, and the table of their medians.
+//! Interleaved rounds in several processes, and the table of their medians.
+
+use std::env;
+use std::process::{Command, Stdio};
 
 use tokio::runtime::Runtime;
 
+use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::drive::{Driver, Route, Sample, VISITORS};
 use crate::table::Table;
@@ -9,28 +13,54 @@ use crate::table::Table;
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rounds in which each contestant answers a batch for each route.
+    /// Processes, one after the other. Where the kernel puts a process's pages speeds a contestant up or slows it down,
+    /// the same way in all of its rounds.
+    pub processes: usize,
+    /// Rounds of a process, in which each contestant answers a batch for each route.
     pub rounds: usize,
     /// Requests in a batch.
     pub requests: usize,
 }
 
-/// All samples: by route, by contestant, by round.
+/// By route, by contestant, by round.
+type Samples = Vec<Vec<Vec<Sample>>>;
+
+/// All samples.
 pub struct Measured {
     effort: Effort,
-    samples: Vec<Vec<Vec<Sample>>>,
+    samples: Samples,
 }
 
-/// Plays all rounds. The contestants take turns, so that what else the machine does meets them all.
-#[must_use]
-pub fn measure(runtime: &Runtime, effort: Effort) -> Measured {
-    let mut samples = vec![vec![Vec::with_capacity(effort.rounds); Contestant::ALL.len()]; Route::ALL.len()];
+/// Has each process play its rounds.
+///
+/// # Errors
+/// If one fails.
+pub fn measure(effort: Effort) -> Outcome<Measured> {
+    let mut samples = vec![vec![Vec::new(); Contestant::ALL.len()]; Route::ALL.len()];
+    for _ in 0..effort.processes {
+        let mut process = Command::new(env::current_exe()?);
+        process.args(["--rounds", &effort.rounds.to_string(), &effort.requests.to_string()]).stderr(Stdio::inherit());
+        let its_samples: Samples = serde_json::from_slice(&process.output()?.stdout)?;
+        for (samples, its_samples) in samples.iter_mut().flatten().zip(its_samples.into_iter().flatten()) {
+            samples.extend(its_samples);
+        }
+    }
+    Ok(Measured { effort, samples })
+}
+
+/// Plays the rounds of one process, and prints the samples as JSON. The contestants take turns, so that what else the
+/// machine does meets them all.
+///
+/// # Errors
+/// None is to be expected.
+pub fn play(runtime: &Runtime, rounds: usize, requests: usize) -> Outcome<()> {
+    let mut samples: Samples = vec![vec![Vec::with_capacity(rounds); Contestant::ALL.len()]; Route::ALL.len()];
     let mut drivers: Vec<_> =
         Contestant::ALL.iter().map(|contestant| Driver::new(runtime, *contestant, VISITORS)).collect();
-    for round in 0..=effort.rounds {
+    for round in 0..=rounds {
         for (route, samples) in Route::ALL.iter().zip(&mut samples) {
             for (driver, samples) in drivers.iter_mut().zip(samples) {
-                let sample = driver.batch(runtime, *route, effort.requests);
+                let sample = driver.batch(runtime, *route, requests);
                 // The first round warms up.
                 if round > 0 {
                     samples.push(sample);
@@ -38,14 +68,15 @@ pub fn measure(runtime: &Runtime, effort: Effort) -> Measured {
             }
         }
     }
-    Measured { effort, samples }
+    println!("{}", serde_json::to_string(&samples)?);
+    Ok(())
 }
 
 impl Measured {
     /// The Markdown tables.
     #[must_use]
     pub fn tables(&self) -> String {
-        let Effort { rounds, requests } = self.effort;
+        let Effort { processes, rounds, requests } = self.effort;
         let nanos = self.table(|of| {
             let over_bare = of.over_bare(|sample| sample.nanos);
             let floor = of.floor().over_bare(|sample| sample.nanos);
@@ -55,7 +86,7 @@ impl Measured {
         let allocations = self.table(|of| format!("{:.0}", median(of.over_bare(|sample| sample.allocations))));
         format!(
             "Nanoseconds a request over the bare router, and the ratio to `floor`: medians of {rounds} rounds of {requests} \
-             requests.\n\n{nanos}\nHeap allocations a request over the bare router:\n\n{allocations}"
+             requests in each of {processes} processes.\n\n{nanos}\nHeap allocations a request over the bare router:\n\n{allocations}"
         )
     }
 
