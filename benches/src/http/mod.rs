@@ -19,9 +19,8 @@ use crate::rounds::median;
 use crate::table::{Table, number};
 use tokio::runtime::Runtime;
 
-const ROUNDS: usize = 9;
-/// The kernel counts processor time in hundredths of a second: this many requests take some fifty of them.
-const REQUESTS: usize = 100_000;
+const ROUNDS: usize = 21;
+const REQUESTS: usize = 40_000;
 const ROUTES: [Route; 4] = [Route::PlainWithCookie, Route::Read, Route::Write, Route::Login];
 
 /// What a round of one server on one route took.

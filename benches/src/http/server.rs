@@ -1,10 +1,11 @@
 //! A contestant in a process of its own, and the processor time that it has used.
 
+use std::fs::{self, DirEntry};
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{self, Child, Stdio};
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use session_tests::redis::{RedisServer, cli};
 use tokio::net::TcpListener;
@@ -38,8 +39,12 @@ impl Server {
 
     /// What its threads have used so far.
     pub(super) fn processor_time(&self) -> Outcome<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        Ok(processor_time(&stat).ok_or("another /proc/PID/stat than Linux has")?)
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
+        let of_thread = |thread: io::Result<DirEntry>| {
+            let statistics = fs::read_to_string(thread?.path().join("schedstat"))?;
+            Ok(processor_time(&statistics).ok_or("another /proc/PID/task/TID/schedstat than Linux has")?)
+        };
+        threads.map(of_thread).sum()
     }
 }
 
@@ -82,12 +87,10 @@ pub fn serve(runtime: &Runtime, contestant: Contestant, redis: Option<&str>) -> 
     })
 }
 
-/// The fields `utime` and `stime`, in hundredths of a second. The program's name before them may hold anything.
-fn processor_time(stat: &str) -> Option<Duration> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
-    let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
-    Some(Duration::from_millis(10 * (user + system)))
+/// The first field, in nanoseconds.
+fn processor_time(statistics: &str) -> Option<Duration> {
+    let (nanos, _) = statistics.split_once(' ')?;
+    nanos.parse().ok().map(Duration::from_nanos)
 }
 
 #[cfg(test)]
@@ -96,9 +99,8 @@ mod tests {
 
     #[test]
     fn processor_time_is_read_from_the_kernels_line() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 9 9 20 0 1 0 100 1000 100\n";
-        assert_eq!(processor_time(stat), Some(Duration::from_secs(3)));
-        assert_eq!(processor_time("7 (a) S 1 7"), None);
+        assert_eq!(processor_time("3000000007 49 12\n"), Some(Duration::new(3, 7)));
+        assert_eq!(processor_time("a 49 12\n"), None);
     }
 
     #[test]
