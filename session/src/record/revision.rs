@@ -39,7 +39,8 @@ enum Mark {
 struct Counter([u8; 8]);
 
 impl Revision {
-    /// This very record, no other one of the same text. While somebody knows the revision, nothing else is the same.
+    /// This very record, no other one of the same text, and no revision of another kind. While somebody knows the revision,
+    /// nothing else is the same.
     ///
     /// ```
     /// use session::store::{Record, Revision};
@@ -47,8 +48,9 @@ impl Revision {
     /// let (record, other) = (Record::from_json("{}"), Record::from_json("{}"));
     /// let revision = Revision::identity(record.clone());
     /// assert!(revision.is_identity_of(&record) && !revision.is_identity_of(&other));
-    /// assert_eq!(revision, Revision::identity(record));
+    /// assert_eq!(revision, Revision::identity(record.clone()));
     /// assert_ne!(revision, Revision::identity(other));
+    /// assert_ne!(revision, Revision::from(record));
     /// ```
     #[must_use]
     pub const fn identity(record: Record) -> Self {
@@ -98,8 +100,9 @@ impl From<Record> for Revision {
 
 impl PartialEq for Revision {
     fn eq(&self, other: &Self) -> bool {
-        match &other.0 {
-            Mark::Identity(other) if matches!(self.0, Mark::Identity(_)) => self.is_identity_of(other),
+        match (&self.0, &other.0) {
+            (_, Mark::Identity(record)) => self.is_identity_of(record),
+            (Mark::Identity(_), _) => false,
             _ => self.as_bytes() == other.as_bytes(),
         }
     }
