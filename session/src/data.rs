@@ -222,7 +222,7 @@ impl<T: SessionData> Decoded<T> {
                 let texts = texts(&self.value, changed)?;
                 record::splice(older, T::FIELDS, changed, &texts, &self.frame())
             }
-            None => record::write(T::FIELDS, &texts(&self.value, FieldSet::ALL)?, &self.frame()),
+            None => record::write(&texts(&self.value, FieldSet::ALL)?, &self.frame()),
         }
     }
 }

@@ -6,6 +6,8 @@
 pub struct Field {
     /// The field's key in a stored record.
     pub name: &'static str,
+    /// Whether the name stands in JSON as it is, with nothing escaped.
+    pub is_plain: bool,
     /// Keys under which older records may hold the field (`#[serde(alias = "…")]`).
     pub aliases: &'static [&'static str],
     /// Whether the field is written as an array whose order says nothing, as a `HashSet` is.
@@ -30,6 +32,7 @@ impl Field {
     pub const fn new(name: &'static str, aliases: &'static [&'static str]) -> Self {
         Self {
             name,
+            is_plain: is_plain(name),
             aliases,
             unordered: false,
             skipped: false,
@@ -80,6 +83,18 @@ impl Field {
     pub(crate) fn answers_to(&self, key: &str) -> bool {
         self.name == key || self.aliases.contains(&key)
     }
+}
+
+/// Whether JSON escapes nothing in a text.
+const fn is_plain(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        if matches!(first, b'"' | b'\\' | ..b' ') {
+            return false;
+        }
+        rest = others;
+    }
+    true
 }
 
 /// A set of fields, by their index in [`SessionData::FIELDS`](crate::SessionData::FIELDS).

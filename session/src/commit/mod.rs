@@ -354,7 +354,8 @@ fn leave_behind<'a>(
         let (Some(grace), Ok(id)) = (layer.options.rotate_grace, status.id(layer)) else { return };
         let until = Timestamp::now().saturating_add(grace);
         let cookie = SessionCookie::stored(Arc::clone(attributes), Some(millis(grace)), Some(until));
-        let frame = Frame { cookie: &cookie, absent: layer.absent(&status.request), meta: records::Meta::default() };
+        let absent = layer.absent(&status.request);
+        let frame = Frame { cookie: &cookie, absent, meta: records::Meta::default(), older_meta: None };
         let moved = Moved { to: layer.key(id).as_str().to_owned(), until: until.as_millis() };
         let Ok(json) = records::moved(&frame, &moved) else { return };
         if let Err(error) = layer.create(left, Record::from_json(json), until).await {

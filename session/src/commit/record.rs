@@ -7,7 +7,7 @@ use crate::context::{LayerContext, RequestFacts};
 use crate::data::{Changes, SessionData, Special, index_of, size_at_most, texts};
 use crate::error::SessionError;
 use crate::field::FieldSet;
-use crate::record::{self, Decoded, FieldTexts, Form, Frame, Record};
+use crate::record::{self, Decoded, FieldTexts, Form, Frame, Meta, Record};
 
 /// A new session, ready to be stored. `changes` are those since it began.
 pub(super) fn created<T: SessionData>(
@@ -30,27 +30,36 @@ pub(super) fn created<T: SessionData>(
         &made
     };
     let frame = Frame { absent: layer.absent(request), ..content.frame() };
-    let json = record::write(T::FIELDS, texts, &frame).map_err(encode_error::<T>)?;
+    let json = record::write(texts, &frame).map_err(encode_error::<T>)?;
     content.set_json(json);
     finished(layer, content)
 }
 
-/// What is to be stored in the place of `old`, with these fields changed. What that has beside them stays, for a version
-/// that knows it.
+/// What is to take the place of a stored session.
+pub(super) struct Replacement<'a> {
+    pub(super) old: &'a dyn Form,
+    /// What the old record is known to say beside its cookie and its fields.
+    pub(super) old_meta: Option<Meta>,
+    pub(super) changed: FieldSet,
+    /// Of the changed fields, at least.
+    pub(super) texts: &'a FieldTexts,
+}
+
+/// The record that replaces an older one. What that has beside the changed fields stays, for a version that knows it.
 pub(super) fn replaced<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     mut content: Box<Decoded<T>>,
-    (old, changed, texts): (&dyn Form, FieldSet, &FieldTexts),
+    Replacement { old, old_meta, changed, texts }: Replacement<'_>,
 ) -> Result<Arc<Decoded<T>>, SessionError> {
     prepare(layer, request, &mut content)?;
     if is_shared::<T>(layer) {
-        content.size = old.size() + content.frame().size_at_most() + texts.size_at_most(T::FIELDS);
+        content.size = old.size() + content.frame().size_at_most() + texts.size();
         if let Some((text, changed_before)) = old.known_text() {
             content.set_older_text(text.clone(), changed_before.union(changed));
         }
     } else {
-        let frame = Frame { absent: layer.absent(request), ..content.frame() };
+        let frame = Frame { absent: layer.absent(request), older_meta: old_meta, ..content.frame() };
         let json = record::splice(old.json(), T::FIELDS, changed, texts, &frame);
         content.set_json(json.map_err(encode_error::<T>)?);
     }
@@ -66,7 +75,8 @@ pub(crate) fn upgraded<T: SessionData>(
 ) -> Result<Record, SessionError> {
     let texts = texts(&content.value, FieldSet::ALL).map_err(encode_error::<T>)?;
     let content = Decoded::new(content.value.duplicate(), content.cookie.clone(), content.meta);
-    replaced(layer, request, Box::new(content), (old.form(), FieldSet::ALL, &texts)).map(|content| of(&content))
+    let replacement = Replacement { old: old.form(), old_meta: None, changed: FieldSet::ALL, texts: &texts };
+    replaced(layer, request, Box::new(content), replacement).map(|content| of(&content))
 }
 
 /// The record of what is ready to be stored.

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::record::Replacement;
 use super::{encode_error, record};
 use crate::content::decode;
 use crate::context::{ID_TRIES, LayerContext};
@@ -66,9 +67,11 @@ impl<T: SessionData> Writing<'_, T> {
         let is_outdated = self.base.is_outdated();
         let old = stored.record.as_ref().map_or(&**self.base as &dyn Form, Record::form);
         let content = if is_outdated {
-            self.ready(status, mine, (old, is_outdated))?
+            self.ready(status, mine, (old, self.base))?
         } else {
-            record::replaced(self.layer, &status.request, mine, (old, self.changes.fields, &self.changes.texts))?
+            let (changed, texts) = (self.changes.fields, &self.changes.texts);
+            let replacement = Replacement { old, old_meta: Some(self.base.meta), changed, texts };
+            record::replaced(self.layer, &status.request, mine, replacement)?
         };
         let mut draft = Draft { content, mine: None, expected: stored.revision.clone(), next };
         let turns = &self.layer.turns;
@@ -147,7 +150,7 @@ impl<T: SessionData> Writing<'_, T> {
         }
         let mine = draft.mine.get_or_insert_with(|| Arc::clone(&draft.content));
         let merged = self.merged(mine, &theirs).map_err(encode_error::<T>)?;
-        draft.content = self.ready(status, merged, (record.form(), theirs.is_outdated()))?;
+        draft.content = self.ready(status, merged, (record.form(), &theirs))?;
         draft.expected = revision;
         Ok(())
     }
@@ -158,11 +161,13 @@ impl<T: SessionData> Writing<'_, T> {
         &self,
         status: &Status,
         content: Box<Decoded<T>>,
-        (old, is_outdated): (&dyn Form, bool),
+        (old, decoded): (&dyn Form, &Decoded<T>),
     ) -> Result<Arc<Decoded<T>>, SessionError> {
-        let changed = if is_outdated { FieldSet::ALL } else { self.changes.fields };
+        // That of an outdated record was brought up to date when it was read.
+        let (changed, old_meta) =
+            if decoded.is_outdated() { (FieldSet::ALL, None) } else { (self.changes.fields, Some(decoded.meta)) };
         let texts = texts(&content.value, changed).map_err(encode_error::<T>)?;
-        record::replaced(self.layer, &status.request, content, (old, changed, &texts))
+        record::replaced(self.layer, &status.request, content, Replacement { old, old_meta, changed, texts: &texts })
     }
 
     /// What this request changed, merged into what another one stored meanwhile.

@@ -7,26 +7,9 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny};
 use serde_json::{Deserializer, Error};
 
 use super::UsualCookie;
+use super::find::{plain_text_end, plain_value_end};
 
-/// A pair at the top level of a record.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
-    pub(super) key: Cow<'a, str>,
-    /// The key as it is written, and its colon.
-    pub(super) raw_key: &'a str,
-    /// The value as it is written.
-    pub(super) value: &'a str,
-    /// Where the pair begins in the record.
-    pub(super) start: usize,
-}
-
-impl Entry<'_> {
-    pub(super) const fn end(&self) -> usize {
-        self.start + self.raw_key.len() + self.value.len()
-    }
-}
-
-/// The pairs of a record, in order.
+/// The pairs of a record, in order: each key, and its value as it is written.
 ///
 /// Only what is needed to find them is looked at. Whether the text is JSON is found out by whoever parses it; of one that
 /// isn't, there are any pairs, perhaps up to an error.
@@ -34,17 +17,12 @@ pub(super) struct Entries<'a>(Option<Walk<'a>>);
 
 impl<'a> Entries<'a> {
     pub(super) fn of(json: &'a str) -> Result<Self, Error> {
-        Self::knowing(json, None)
-    }
-
-    /// The same, when most records have this cookie.
-    pub(super) fn knowing(json: &'a str, usual: Option<&'a UsualCookie>) -> Result<Self, Error> {
-        Walk::over(json, usual).map(Some).map(Self)
+        Walk::over(json, None).map(Some).map(Self)
     }
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = Result<Entry<'a>, Error>;
+    type Item = Result<(Cow<'a, str>, &'a str), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.0.as_mut()?.next_entry().transpose();
@@ -59,6 +37,7 @@ impl<'a> Iterator for Entries<'a> {
 pub(super) struct Walk<'a> {
     json: &'a str,
     at: usize,
+    key_start: usize,
     is_at_first: bool,
     /// A value that is passed over without a look at what is in it.
     usual: Option<&'a UsualCookie>,
@@ -68,19 +47,32 @@ impl<'a> Walk<'a> {
     pub(super) fn over(json: &'a str, usual: Option<&'a UsualCookie>) -> Result<Self, Error> {
         let start = after_blanks(json.as_bytes(), 0);
         let is_object = json.as_bytes().get(start) == Some(&b'{');
-        if is_object { Ok(Self { json, at: start + 1, is_at_first: true, usual }) } else { Err(not_an_object()) }
+        if is_object {
+            Ok(Self { json, at: start + 1, key_start: start + 1, is_at_first: true, usual })
+        } else {
+            Err(not_an_object())
+        }
     }
 
-    #[inline]
-    fn next_entry(&mut self) -> Result<Option<Entry<'a>>, Error> {
-        let Some((start, key)) = self.next_key()? else { return Ok(None) };
-        let raw_key = self.json.get(start..self.at).unwrap_or_default();
-        Ok(Some(Entry { key, raw_key, value: self.skip_value()?, start }))
+    fn next_entry(&mut self) -> Result<Option<(Cow<'a, str>, &'a str)>, Error> {
+        let Some(key) = self.next_key()? else { return Ok(None) };
+        Ok(Some((key, self.skip_value()?)))
     }
 
-    /// Where the next key begins, and what it is. None behind the last one.
-    #[inline]
-    pub(super) fn next_key(&mut self) -> Result<Option<(usize, Cow<'a, str>)>, Error> {
+    /// Where the last key begins.
+    pub(super) const fn key_start(&self) -> usize {
+        self.key_start
+    }
+
+    /// How far it is: at a value behind its key, at what follows behind a value.
+    pub(super) const fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The next key. None behind the last one.
+    // Not in line, here and below: reading and writing a record pass through the same code, which is in the cache then.
+    #[inline(never)]
+    pub(super) fn next_key(&mut self) -> Result<Option<Cow<'a, str>>, Error> {
         let bytes = self.json.as_bytes();
         let mut start = after_blanks(bytes, self.at);
         let is_at_first = std::mem::take(&mut self.is_at_first);
@@ -93,17 +85,20 @@ impl<'a> Walk<'a> {
             _ if is_at_first => {}
             _ => return Err(not_an_object()),
         }
-        self.key(start).map(|key| Some((start, key))).ok_or_else(not_an_object)
+        self.key_start = start;
+        self.key(start).map(Some).ok_or_else(not_an_object)
     }
 
     /// The key that begins here.
     #[inline]
     fn key(&mut self, start: usize) -> Option<Cow<'a, str>> {
         let bytes = self.json.as_bytes();
-        let rest = bytes.get(start..)?.strip_prefix(b"\"")?;
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
-        let is_plain = rest.get(length) == Some(&b'"');
-        let end = if is_plain { start + 1 + length + 1 } else { string_end(bytes, start)? };
+        if bytes.get(start) != Some(&b'"') {
+            return None;
+        }
+        let quote = plain_text_end(bytes, start + 1)?;
+        let is_plain = bytes.get(quote) == Some(&b'"');
+        let end = if is_plain { quote + 1 } else { string_end(bytes, start)? };
         let colon = after_blanks(bytes, end);
         self.at = after_blanks(bytes, colon + 1);
         if bytes.get(colon) != Some(&b':') {
@@ -117,7 +112,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The value, as it is written.
-    #[inline]
+    #[inline(never)]
     pub(super) fn skip_value(&mut self) -> Result<&'a str, Error> {
         let (bytes, start) = (self.json.as_bytes(), self.at);
         let usual = self.usual.filter(|_| bytes.get(start) == Some(&b'{'));
@@ -137,6 +132,11 @@ impl<'a> Walk<'a> {
         Ok(value)
     }
 
+    /// Where the pairs of a record that was read before end.
+    pub(super) fn end_of_pairs(json: &str) -> Result<usize, Error> {
+        json.trim_ascii_end().strip_suffix('}').map(str::len).ok_or_else(not_an_object)
+    }
+
     /// Whether the record ends here, behind its last pair.
     pub(super) fn end(&self) -> Result<(), Error> {
         let rest = self.json.as_bytes().get(self.at..).and_then(|rest| rest.strip_prefix(b"}"));
@@ -152,7 +152,7 @@ fn not_an_object() -> Error {
 #[inline]
 fn after_blanks(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
-    while bytes.get(at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
+    while bytes.get(at).is_some_and(|byte| *byte <= b' ' && matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
         at += 1;
     }
     at
@@ -178,10 +178,7 @@ fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
     match bytes.get(start)? {
         b'"' => string_end(bytes, start),
         b'{' | b'[' => nested_end(bytes, start),
-        _ => {
-            let is_outside = |byte: &u8| *byte == b',' || *byte <= b' ' || *byte == b'}' || *byte == b']';
-            bytes.get(start..)?.iter().position(is_outside).filter(|length| *length > 0).map(|length| start + length)
-        }
+        _ => plain_value_end(bytes, start).filter(|end| *end > start),
     }
 }
 
@@ -250,8 +247,25 @@ mod tests {
         deserializer.end().map(|()| pairs)
     }
 
-    fn found(json: &str) -> Result<Vec<Entry<'_>>, Error> {
-        Entries::of(json)?.collect()
+    /// A pair as it is written.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Pair<'a> {
+        key: Cow<'a, str>,
+        raw_key: &'a str,
+        value: &'a str,
+    }
+
+    fn found<'a>(json: &'a str, usual: Option<&'a UsualCookie>) -> Result<Vec<Pair<'a>>, Error> {
+        let mut walk = Walk::over(json, usual)?;
+        let mut pairs = Vec::new();
+        while let Some(key) = walk.next_key()? {
+            let start = walk.key_start();
+            let raw_key = &json[start..walk.position()];
+            let value = walk.skip_value()?;
+            assert_eq!(json[start..walk.position()], [raw_key, value].concat(), "{json}");
+            pairs.push(Pair { key, raw_key, value });
+        }
+        Ok(pairs)
     }
 
     /// Writes any JSON, with any blanks; `next` gives numbers below its argument.
@@ -326,16 +340,18 @@ mod tests {
     fn the_pairs_are_those_that_a_parser_finds() {
         for seed in 0..10_000 {
             let json = any_record(seed);
-            let entries = found(&json).unwrap();
-            let pairs: Vec<_> = entries.iter().map(|entry| (entry.key.to_string(), entry.value)).collect();
+            let pairs = found(&json, None).unwrap();
+            let keys_and_values: Vec<_> = pairs.iter().map(|pair| (pair.key.to_string(), pair.value)).collect();
             let expected = parsed::<&RawValue>(&json).unwrap();
             let expected: Vec<_> = expected.into_iter().map(|(key, value)| (key, value.get())).collect();
-            assert_eq!(pairs, expected, "{json}");
-            for entry in &entries {
-                assert_eq!(json[entry.start..entry.end()], [entry.raw_key, entry.value].concat(), "{json}");
-                let key: String = serde_json::from_str(entry.raw_key.trim_end().strip_suffix(':').unwrap()).unwrap();
-                assert_eq!(key, entry.key);
+            assert_eq!(keys_and_values, expected, "{json}");
+            for pair in &pairs {
+                let key: String = serde_json::from_str(pair.raw_key.trim_end().strip_suffix(':').unwrap()).unwrap();
+                assert_eq!(key, pair.key);
             }
+            let entries: Result<Vec<_>, _> = Entries::of(&json).unwrap().collect();
+            let pairs: Vec<_> = pairs.into_iter().map(|pair| (pair.key, pair.value)).collect();
+            assert_eq!(entries.unwrap(), pairs);
         }
     }
 
@@ -343,7 +359,7 @@ mod tests {
     fn walked(json: &str) -> Result<Vec<(String, Value)>, Error> {
         let mut walk = Walk::over(json, None)?;
         let mut pairs = Vec::new();
-        while let Some((_, key)) = walk.next_key()? {
+        while let Some(key) = walk.next_key()? {
             pairs.push((key.into_owned(), walk.parse_value(PhantomData)?));
         }
         walk.end().map(|()| pairs)
@@ -380,8 +396,7 @@ mod tests {
                 for json in
                     [format!(r#"{{"cookie":{cookie},"views":1}}"#), format!(r#"{{"a":[{cookie}],"b":{cookie}}}"#)]
                 {
-                    let entries: Result<Vec<_>, _> = Entries::knowing(&json, Some(&usual)).unwrap().collect();
-                    assert_eq!(entries.ok(), found(&json).ok(), "{json}");
+                    assert_eq!(found(&json, Some(&usual)).ok(), found(&json, None).ok(), "{json}");
                 }
             }
         }
@@ -391,19 +406,19 @@ mod tests {
     #[test]
     fn the_pairs_end_with_the_first_error() {
         let all: Vec<_> =
-            Entries::of(r#"{"a":1,"b"}"#).unwrap().map(|entry| entry.map(|entry| entry.value).ok()).collect();
+            Entries::of(r#"{"a":1,"b"}"#).unwrap().map(|entry| entry.map(|(_, value)| value).ok()).collect();
         assert_eq!(all, [Some("1"), None]);
     }
 
     #[test]
     fn what_is_cut_off_or_no_object_is_an_error() {
         let whole = r#" {"a" : {"b":["}",1]} , "c":"\"" , "d":true} "#;
-        assert_eq!(found(whole).unwrap().len(), 3);
+        assert_eq!(found(whole, None).unwrap().len(), 3);
         for end in 0..whole.len() - 2 {
-            assert!(found(&whole[..end]).is_err(), "{}", &whole[..end]);
+            assert!(found(&whole[..end], None).is_err(), "{}", &whole[..end]);
         }
         for other in ["", "null", "[]", "1", "\"a\"", "{a:1}", "{\"a\" 1}", "{\"a\":}", "{,}"] {
-            assert!(found(other).is_err(), "{other}");
+            assert!(found(other, None).is_err(), "{other}");
         }
     }
 }

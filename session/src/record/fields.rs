@@ -12,13 +12,15 @@ use crate::field::{Field, FieldSet};
 /// The JSON texts of some of a session's fields.
 #[derive(Default)]
 pub(crate) struct FieldTexts {
-    buffer: Vec<u8>,
+    /// The fields as an object has them, with their names, without its braces.
+    pairs: Vec<u8>,
+    /// Where the texts are in there.
     ranges: Vec<(usize, Range<usize>)>,
     present: FieldSet,
 }
 
-/// What many fields need at most; a longer one makes the buffer grow.
-const USUAL_TEXT: usize = 32;
+/// What many fields need at most, with their names; a longer one makes the buffer grow.
+const USUAL_PAIR: usize = 48;
 
 impl FieldTexts {
     /// The texts of the `wanted` fields of a session. `serialize` gives the session to the serializer.
@@ -28,8 +30,8 @@ impl FieldTexts {
         serialize: impl FnOnce(FieldSerializer<'_, Self>) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let expected = wanted.len().min(fields.len());
-        let (buffer, ranges) = (Vec::with_capacity(USUAL_TEXT * expected), Vec::with_capacity(expected));
-        let mut texts = Self { buffer, ranges, present: FieldSet::EMPTY };
+        let (pairs, ranges) = (Vec::with_capacity(USUAL_PAIR * expected), Vec::with_capacity(expected));
+        let mut texts = Self { pairs, ranges, present: FieldSet::EMPTY };
         serialize(FieldSerializer::new(fields, wanted, &mut texts))?;
         Ok(texts)
     }
@@ -44,7 +46,7 @@ impl FieldTexts {
         serialize: impl FnOnce(FieldSerializer<'_, Differences<'_>>) -> Result<(), Error>,
     ) -> Result<FieldSet, Error> {
         let (missing, different) = (self.present.intersection(wanted), FieldSet::EMPTY);
-        let mut differences = Differences { texts: self, fields, one_is_enough, missing, different };
+        let mut differences = Differences { texts: self, one_is_enough, missing, different };
         serialize(FieldSerializer::new(fields, wanted, &mut differences))?;
         if differences.is_satisfied() {
             return Ok(differences.different);
@@ -55,35 +57,55 @@ impl FieldTexts {
     /// The text of a field; none if the field isn't stored (`skip`, `skip_serializing_if`).
     pub(crate) fn get(&self, field: usize) -> Option<&[u8]> {
         let (_, range) = self.ranges.iter().find(|(index, _)| *index == field)?;
-        self.buffer.get(range.clone())
+        self.pairs.get(range.clone())
     }
 
     /// The fields that have a text, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        self.ranges.iter().filter_map(|(field, range)| Some((*field, self.buffer.get(range.clone())?)))
+        self.ranges.iter().filter_map(|(field, range)| Some((*field, self.pairs.get(range.clone())?)))
     }
 
-    /// How long the fields are in a record, or longer.
-    pub(crate) fn size_at_most(&self, fields: &[Field]) -> usize {
-        let names = self.iter().filter_map(|(index, _)| fields.get(index)).map(|field| longest_text(field.name) + 2);
-        self.buffer.len() + names.sum::<usize>()
+    /// All of them as an object has them, with their names, without its braces.
+    pub(super) fn pairs(&self) -> &[u8] {
+        &self.pairs
+    }
+
+    /// How long the fields are in a record.
+    pub(crate) const fn size(&self) -> usize {
+        self.pairs.len() + 1
     }
 }
 
 impl Sink for FieldTexts {
-    fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error> {
-        let start = self.buffer.len();
-        serde_json::to_writer(&mut self.buffer, value)?;
-        self.ranges.push((index, start..self.buffer.len()));
+    fn field<T: Serialize + ?Sized>(&mut self, index: usize, field: &Field, value: &T) -> Result<(), Error> {
+        if !self.pairs.is_empty() {
+            self.pairs.push(b',');
+        }
+        write_key(field, &mut self.pairs)?;
+        let start = self.pairs.len();
+        serde_json::to_writer(&mut self.pairs, value)?;
+        self.ranges.push((index, start..self.pairs.len()));
         self.present.insert(index);
         Ok(())
     }
 }
 
+/// The field's name as a key, with its colon.
+pub(super) fn write_key(field: &Field, json: &mut Vec<u8>) -> Result<(), Error> {
+    if field.is_plain {
+        json.push(b'"');
+        json.extend_from_slice(field.name.as_bytes());
+        json.extend_from_slice(b"\":");
+        return Ok(());
+    }
+    serde_json::to_writer(&mut *json, field.name)?;
+    json.push(b':');
+    Ok(())
+}
+
 /// Compares fields with texts.
 pub(crate) struct Differences<'a> {
     texts: &'a FieldTexts,
-    fields: &'static [Field],
     one_is_enough: bool,
     /// Fields that have a text and were not compared yet.
     missing: FieldSet,
@@ -91,7 +113,7 @@ pub(crate) struct Differences<'a> {
 }
 
 impl Sink for Differences<'_> {
-    fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error> {
+    fn field<T: Serialize + ?Sized>(&mut self, index: usize, field: &Field, value: &T) -> Result<(), Error> {
         self.missing.remove(index);
         let Some(text) = self.texts.get(index) else {
             self.different.insert(index);
@@ -103,9 +125,8 @@ impl Sink for Differences<'_> {
             return Ok(());
         }
         // A map whose keys come in another order has the same content; so has an unordered field whose elements do.
-        let unordered = self.fields.get(index).is_some_and(|field| field.unordered);
-        let can_be_reordered = unordered || text.contains(&b'{');
-        if !can_be_reordered || !same_content(text, &serde_json::to_vec(value)?, unordered) {
+        let can_be_reordered = field.unordered || text.contains(&b'{');
+        if !can_be_reordered || !same_content(text, &serde_json::to_vec(value)?, field.unordered) {
             self.different.insert(index);
         }
         Ok(())
@@ -166,7 +187,7 @@ fn counted(elements: &[Value]) -> BTreeMap<String, usize> {
 
 /// Where a session's fields go, one by one.
 pub(crate) trait Sink {
-    fn field<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error>;
+    fn field<T: Serialize + ?Sized>(&mut self, index: usize, field: &Field, value: &T) -> Result<(), Error>;
 
     /// Whether it needs no more fields.
     fn is_satisfied(&self) -> bool {
@@ -179,6 +200,8 @@ pub(crate) trait Sink {
 /// serde hands over the fields one by one, in the order of their declaration, so that one that isn't wanted is passed over
 /// without a look at its name.
 pub(crate) struct FieldSerializer<'a, K> {
+    /// Whether serde hands over all fields, so that the place of one tells which it is.
+    are_all: bool,
     /// Whether the fields that are still to come are looked at, the next one first: where serde leaves out fields, all.
     asked: FieldSet,
     /// The place of the next one.
@@ -190,27 +213,38 @@ pub(crate) struct FieldSerializer<'a, K> {
 
 impl<'a, K: Sink> FieldSerializer<'a, K> {
     fn new(fields: &'static [Field], wanted: FieldSet, sink: &'a mut K) -> Self {
-        let asked = if fields.iter().any(|field| field.skipped) { FieldSet::ALL } else { wanted };
-        Self { asked, next: 0, fields, wanted, sink }
+        let are_all = fields.iter().all(|field| !field.skipped);
+        let asked = if are_all { wanted } else { FieldSet::ALL };
+        Self { are_all, asked, next: 0, fields, wanted, sink }
     }
 
     #[inline(never)]
     fn give<T: Serialize + ?Sized>(&mut self, place: usize, key: &'static str, value: &T) -> Result<(), Error> {
-        let Some(index) = self.wanted(place, key)? else { return Ok(()) };
-        self.sink.field(index, value)?;
+        let Some((index, field)) = self.wanted(place, key)? else { return Ok(()) };
+        self.sink.field(index, field, value)?;
         if self.sink.is_satisfied() {
             self.asked = FieldSet::EMPTY;
         }
         Ok(())
     }
 
-    /// The field of this name, if it is wanted.
+    /// The field at this place or of this name, if it is wanted.
+    #[inline]
+    fn wanted(&self, place: usize, key: &'static str) -> Result<Option<(usize, &'static Field)>, Error> {
+        match self.fields.get(place) {
+            Some(field) if self.are_all => {
+                debug_assert_eq!(field.name, key, "a field has the place that it was declared at");
+                Ok(Some((place, field)))
+            }
+            _ => self.named(key),
+        }
+    }
+
     #[inline(never)]
-    fn wanted(&self, place: usize, key: &'static str) -> Result<Option<usize>, Error> {
-        let is_there = self.fields.get(place).is_some_and(|field| field.name == key);
-        let found = if is_there { Some(place) } else { self.fields.iter().position(|field| field.name == key) };
-        let index = found.ok_or_else(|| Error::custom(format_args!("`{key}` is no field of this session")))?;
-        Ok(Some(index).filter(|index| self.wanted.contains(*index)))
+    fn named(&self, key: &'static str) -> Result<Option<(usize, &'static Field)>, Error> {
+        let named = self.fields.iter().enumerate().find(|(_, field)| field.name == key);
+        let named = named.ok_or_else(|| Error::custom(format_args!("`{key}` is no field of this session")))?;
+        Ok(Some(named).filter(|(index, _)| self.wanted.contains(*index)))
     }
 }
 

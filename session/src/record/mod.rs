@@ -11,6 +11,7 @@ mod cookie_json;
 mod decoded;
 mod entries;
 mod fields;
+mod find;
 mod index;
 mod read;
 mod revision;

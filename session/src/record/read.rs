@@ -51,8 +51,8 @@ pub(super) fn max_age(json: &[u8]) -> Option<i64> {
         return life;
     }
     let mut entries = Entries::of(str::from_utf8(json).ok()?).ok()?.filter_map(Result::ok);
-    let cookie = entries.find(|entry| entry.key == COOKIE_KEY)?;
-    serde_json::from_str::<StoredLife>(cookie.value).ok()?.max_age()
+    let (_, cookie) = entries.find(|(key, _)| key == COOKIE_KEY)?;
+    serde_json::from_str::<StoredLife>(cookie).ok()?.max_age()
 }
 
 /// The same, if it is the first that the record says, as in nearly all.
@@ -68,8 +68,8 @@ fn usual_life(json: &[u8]) -> Option<Option<i64>> {
 fn meta(json: &str) -> Result<Meta, Error> {
     let mut meta = None;
     for entry in Entries::of(json)? {
-        let entry = entry?;
-        meta = if entry.key == META_KEY { Some(entry.value) } else { meta };
+        let (key, value) = entry?;
+        meta = if key == META_KEY { Some(value) } else { meta };
     }
     meta.map_or(Ok(StoredMeta::default()), serde_json::from_str).map(|StoredMeta { meta, .. }| meta)
 }
@@ -113,7 +113,7 @@ impl<'de> MapAccess<'de> for &mut FieldDeserializer<'_, 'de> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        while let Some((_, key)) = self.walk.next_key()? {
+        while let Some(key) = self.walk.next_key()? {
             match &*key {
                 COOKIE_KEY => self.reserved.cookie = Some(self.walk.skip_value()?),
                 META_KEY => self.reserved.meta = Some(self.walk.parse_value(PhantomData)?),
@@ -145,7 +145,7 @@ impl Aliases {
         }
         let mut come = FieldSet::EMPTY;
         for entry in Entries::of(json)? {
-            let key = entry?.key;
+            let (key, _) = entry?;
             fields.iter().position(|field| field.name == key).into_iter().for_each(|index| come.insert(index));
         }
         Ok(Self { fields, come })

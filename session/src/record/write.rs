@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::mem;
+use std::ops::Range;
 
 use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::cookie_json::CookieJson;
-use super::entries::Entries;
-use super::fields::{FieldTexts, longest_text};
+use super::entries::Walk;
+use super::fields::{FieldTexts, longest_text, write_key};
 use super::{Absent, COOKIE_KEY, META_KEY, Meta, Moved};
 use crate::cookie::SessionCookie;
 use crate::field::{Field, FieldSet};
@@ -18,6 +19,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) cookie: &'a SessionCookie,
     pub(crate) absent: Absent<'a>,
     pub(crate) meta: Meta,
+    /// That of the record in whose place it is to be written, if it is known.
+    pub(crate) older_meta: Option<Meta>,
 }
 
 impl Frame<'_> {
@@ -45,11 +48,14 @@ impl Frame<'_> {
     }
 }
 
+/// What many frames need at most; a longer one makes the record grow.
+const USUAL_FRAME: usize = 160;
+
 /// A new record: the cookie first, then the fields, then what this library adds.
-pub(crate) fn write(fields: &'static [Field], texts: &FieldTexts, frame: &Frame<'_>) -> Result<Vec<u8>, Error> {
-    let mut object = Object::with_capacity(512);
+pub(crate) fn write(texts: &FieldTexts, frame: &Frame<'_>) -> Result<Vec<u8>, Error> {
+    let mut object = Object::with_capacity(texts.size() + USUAL_FRAME);
     object.cookie(frame)?;
-    object.fields(fields, texts, FieldSet::ALL)?;
+    object.pairs(texts.pairs());
     object.optional_pair(META_KEY, frame.meta_json()?)?;
     Ok(object.finish())
 }
@@ -71,54 +77,105 @@ pub(crate) fn splice(
     texts: &FieldTexts,
     frame: &Frame<'_>,
 ) -> Result<Vec<u8>, Error> {
-    let mut lacks_cookie = frame.has_cookie();
-    let mut meta = frame.meta_json()?;
-    let mut missing = changed;
+    let mut pending = Pending::new(fields, changed, texts, frame)?;
     let mut object = Object::with_capacity(old.len() + 64);
-    let old = str::from_utf8(old).map_err(Error::custom)?;
+    let json = str::from_utf8(old).map_err(Error::custom)?;
+    let mut walk = Walk::over(json, frame.absent.usual)?;
     // The pairs that stay, up to the next one that doesn't.
     let mut staying = 0..0;
-    for entry in Entries::knowing(old, frame.absent.usual)? {
-        let entry = entry?;
-        let field = changed.iter().find(|index| fields.get(*index).is_some_and(|field| field.answers_to(&entry.key)));
-        let place = match (&*entry.key, field) {
-            (COOKIE_KEY, _) if mem::take(&mut lacks_cookie) => Place::HasCookie,
-            (COOKIE_KEY, _) => Place::Has(None),
-            (META_KEY, _) if serde_json::from_str::<Meta>(entry.value).ok() == Some(frame.meta) => {
-                // What a newer version of this library keeps there stays.
-                meta = None;
-                Place::Stays
-            }
-            (META_KEY, _) => Place::Has(meta.take().map(Cow::Owned)),
-            (_, None) => Place::Stays,
-            (key, Some(index)) => {
-                // Under its own name a field keeps its place; under an older one it moves to the end.
-                let is_named = fields.get(index).is_some_and(|field| field.name == key);
-                let text = if is_named && missing.remove(index) { texts.get(index) } else { None };
-                Place::Has(text.map(Cow::Borrowed))
-            }
-        };
+    while let Some(key) = walk.next_key()? {
+        let raw_key = walk.key_start()..walk.position();
+        if pending.is_empty() {
+            staying = joined(staying, raw_key.start..Walk::end_of_pairs(json)?);
+            break;
+        }
+        let value = walk.skip_value()?;
+        let place = pending.place(&key, value);
         if matches!(place, Place::Stays) {
-            staying = if staying.is_empty() { entry.start } else { staying.start }..entry.end();
+            staying = joined(staying, raw_key.start..walk.position());
             continue;
         }
-        object.pairs(old.get(mem::take(&mut staying)));
+        object.pairs(old.get(mem::take(&mut staying)).unwrap_or_default());
+        let raw_key = old.get(raw_key).unwrap_or_default();
         match place {
-            Place::Has(Some(value)) => object.verbatim(entry.raw_key, &value),
+            Place::Has(Some(value)) => object.verbatim(raw_key, &value),
             Place::HasCookie => {
-                object.verbatim(entry.raw_key, b"");
+                object.verbatim(raw_key, b"");
                 frame.write_cookie(&mut object.0)?;
             }
             Place::Stays | Place::Has(None) => {}
         }
     }
-    object.pairs(old.get(staying));
-    if lacks_cookie {
+    object.pairs(old.get(staying).unwrap_or_default());
+    if pending.cookie {
         object.cookie(frame)?;
     }
-    object.fields(fields, texts, missing)?;
-    object.optional_pair(META_KEY, meta)?;
+    object.fields(fields, texts, pending.fields)?;
+    object.optional_pair(META_KEY, pending.meta)?;
     Ok(object.finish())
+}
+
+/// One range of both, of which the second follows the first, if there is a first.
+fn joined(first: Range<usize>, second: Range<usize>) -> Range<usize> {
+    if first.is_empty() { second } else { first.start..second.end }
+}
+
+/// What hasn't found its place in the older record yet.
+struct Pending<'a> {
+    cookie: bool,
+    fields: FieldSet,
+    meta: Option<Vec<u8>>,
+    /// Whether the older record has nothing else that doesn't stay.
+    is_all: bool,
+    frame: &'a Frame<'a>,
+    changed: FieldSet,
+    descriptions: &'static [Field],
+    texts: &'a FieldTexts,
+}
+
+impl<'a> Pending<'a> {
+    fn new(
+        descriptions: &'static [Field],
+        changed: FieldSet,
+        texts: &'a FieldTexts,
+        frame: &'a Frame<'_>,
+    ) -> Result<Self, Error> {
+        let has_alias = |index| descriptions.get(index).is_some_and(|field: &Field| !field.aliases.is_empty());
+        let cookie = frame.has_cookie();
+        let meta_stays = frame.older_meta == Some(frame.meta);
+        let meta = if meta_stays { None } else { frame.meta_json()? };
+        let is_all = cookie && meta_stays && !changed.iter().any(has_alias);
+        Ok(Self { cookie, fields: changed, meta, is_all, frame, changed, descriptions, texts })
+    }
+
+    /// Whether all that follows stays as it is.
+    const fn is_empty(&self) -> bool {
+        self.is_all && self.fields.is_empty() && !self.cookie
+    }
+
+    /// What becomes of a pair of the older record.
+    fn place(&mut self, key: &str, value: &str) -> Place<'a> {
+        match key {
+            COOKIE_KEY if mem::take(&mut self.cookie) => Place::HasCookie,
+            COOKIE_KEY => Place::Has(None),
+            META_KEY if self.is_all || serde_json::from_str::<Meta>(value).ok() == Some(self.frame.meta) => {
+                // What a newer version of this library keeps there stays.
+                self.meta = None;
+                Place::Stays
+            }
+            META_KEY => Place::Has(self.meta.take().map(Cow::Owned)),
+            key => self.place_of_field(key),
+        }
+    }
+
+    fn place_of_field(&mut self, key: &str) -> Place<'a> {
+        let named = |index: &usize| self.descriptions.get(*index).is_some_and(|field| field.answers_to(key));
+        let Some(index) = self.changed.iter().find(named) else { return Place::Stays };
+        // Under its own name a field keeps its place; under an older one it moves to the end.
+        let is_own = self.descriptions.get(index).is_some_and(|field| field.name == key);
+        let text = if is_own && self.fields.remove(index) { self.texts.get(index) } else { None };
+        Place::Has(text.map(Cow::Borrowed))
+    }
 }
 
 /// What becomes of a pair of an older record.
@@ -159,25 +216,27 @@ impl Object {
     }
 
     fn fields(&mut self, fields: &[Field], texts: &FieldTexts, wanted: FieldSet) -> Result<(), Error> {
-        texts
-            .iter()
-            .filter(|(index, _)| wanted.contains(*index))
-            .filter_map(|(index, text)| Some((fields.get(index)?.name, text)))
-            .try_for_each(|(name, text)| self.pair(name, text))
+        for (index, text) in texts.iter().filter(|(index, _)| wanted.contains(*index)) {
+            let Some(field) = fields.get(index) else { continue };
+            self.separate();
+            write_key(field, &mut self.0)?;
+            self.0.extend_from_slice(text);
+        }
+        Ok(())
     }
 
     /// `raw_key` is a key as it stood in another object, with its colon.
-    fn verbatim(&mut self, raw_key: &str, value: &[u8]) {
+    fn verbatim(&mut self, raw_key: &[u8], value: &[u8]) {
         self.separate();
-        self.0.extend_from_slice(raw_key.as_bytes());
+        self.0.extend_from_slice(raw_key);
         self.0.extend_from_slice(value);
     }
 
     /// Pairs as they stood in another object.
-    fn pairs(&mut self, pairs: Option<&str>) {
-        if let Some(pairs) = pairs.filter(|pairs| !pairs.is_empty()) {
+    fn pairs(&mut self, pairs: &[u8]) {
+        if !pairs.is_empty() {
             self.separate();
-            self.0.extend_from_slice(pairs.as_bytes());
+            self.0.extend_from_slice(pairs);
         }
     }
 
@@ -191,5 +250,119 @@ impl Object {
         }
         self.0.push(b'}');
         self.0
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+mod tests {
+    use std::sync::Arc;
+
+    use serde::ser::{SerializeStruct, Serializer};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cookie::CookieOptions;
+    use crate::record::Absent;
+    use crate::record::entries::Entries;
+
+    const FIELDS: &[Field] = &[Field::new("a", &[]), Field::new("b\n", &[]), Field::new("c", &["old"])];
+
+    /// `a` may be a field that isn't stored when it is empty.
+    fn texts(wanted: FieldSet, has_a: bool) -> FieldTexts {
+        FieldTexts::of(FIELDS, wanted, |serializer| {
+            let mut session = serializer.serialize_struct("Session", FIELDS.len())?;
+            if has_a { session.serialize_field("a", "new a") } else { session.skip_field("a") }?;
+            session.serialize_field("b\n", "new b")?;
+            session.serialize_field("c", "new c")?;
+            session.end()
+        })
+        .unwrap()
+    }
+
+    fn orders<'a>(pairs: &[&'a str]) -> Vec<Vec<&'a str>> {
+        let Some((first, rest)) = pairs.split_first() else { return vec![Vec::new()] };
+        let with_first = |order: Vec<&'a str>| {
+            (0..=order.len()).map(move |place| [&order[..place], &[*first], &order[place..]].concat())
+        };
+        orders(rest).into_iter().flat_map(|order| with_first(order).collect::<Vec<_>>()).collect()
+    }
+
+    /// What a record says.
+    fn said(json: &[u8]) -> Value {
+        let value = serde_json::from_slice(json).unwrap();
+        // No key stands there twice, which the parser wouldn't tell.
+        let keys = Entries::of(str::from_utf8(json).unwrap()).unwrap().count();
+        assert_eq!(keys, Value::as_object(&value).unwrap().len(), "{}", String::from_utf8_lossy(json));
+        value
+    }
+
+    /// The same, with the changed fields and this frame.
+    fn changed(mut record: Value, changed: FieldSet, texts: &FieldTexts, frame: &Frame<'_>, meta_stays: bool) -> Value {
+        let pairs = record.as_object_mut().unwrap();
+        for (index, field) in FIELDS.iter().enumerate().filter(|(index, _)| changed.contains(*index)) {
+            field.aliases.iter().chain([&field.name]).for_each(|name| drop(pairs.remove(*name)));
+            let text = texts.get(index).map(|text| serde_json::from_slice(text).unwrap());
+            pairs.extend(text.map(|text| (field.name.to_owned(), text)));
+        }
+        pairs.remove("cookie");
+        let cookie = CookieJson { cookie: frame.cookie, absent: frame.absent.attributes };
+        let cookie = (!frame.absent.cookie_too).then(|| ("cookie".to_owned(), serde_json::to_value(&cookie).unwrap()));
+        pairs.extend(cookie);
+        if !meta_stays {
+            pairs.remove("$session");
+            pairs.extend((!frame.meta.is_empty()).then(|| ("$session".to_owned(), json!({"v": 2}))));
+        }
+        record
+    }
+
+    /// Records whose pairs come in many orders, with a cookie or without, and this version.
+    fn records(has_cookie: bool, version: u32) -> Vec<String> {
+        let mut pairs = vec![r#""a":1"#, r#""b\n": {"a":[2]}"#, r#""old":3"#, r#""c":4"#, r#""newer":"},{""#];
+        pairs.extend(has_cookie.then_some(r#""cookie" : {"originalMaxAge":1,"expires":null}"#));
+        pairs.extend((version == 2).then_some(r#""$session":{"v":2,"x":1}"#));
+        orders(&pairs).iter().step_by(7).map(|order| format!("{{{} }} ", order.join(" ,"))).collect()
+    }
+
+    #[test]
+    fn a_record_is_written_anew_where_it_changes_whatever_its_order_and_whatever_is_known_of_it() {
+        let options = Arc::new(CookieOptions::default());
+        let cookie = SessionCookie::stored(Arc::clone(&options), None, None);
+        let (mut count, fields) = (0, [&[][..], &[0], &[0, 1], &[0, 2]].map(|fields| fields.iter().copied().collect()));
+        let versions = [(1, 1), (2, 2), (1, 2), (2, 1)];
+        for ((older, newer), has_cookie) in versions.into_iter().flat_map(|of| [(of, true), (of, false)]) {
+            let absent = Absent { attributes: &options, cookie_too: !has_cookie, usual: None };
+            let (older_meta, meta) = (Meta::new(older, None), Meta::new(newer, None));
+            for old in [true, false].into_iter().flat_map(|had_cookie| records(had_cookie, older)) {
+                let record = said(old.as_bytes());
+                for (fields, has_a) in fields.into_iter().flat_map(|fields| [(fields, true), (fields, false)]) {
+                    let texts = texts(fields, has_a);
+                    for older_meta in [None, Some(older_meta)] {
+                        let frame = Frame { cookie: &cookie, absent, meta, older_meta };
+                        let new = splice(old.as_bytes(), FIELDS, fields, &texts, &frame).unwrap();
+                        assert_eq!(
+                            said(&new),
+                            changed(record.clone(), fields, &texts, &frame, older == newer),
+                            "{old}"
+                        );
+                        count += 1;
+                    }
+                }
+            }
+        }
+        assert!(count > 50_000, "{count}");
+    }
+
+    #[test]
+    fn a_new_record_has_its_cookie_first_and_all_texts_under_their_names() {
+        let options = Arc::new(CookieOptions::default());
+        let cookie = SessionCookie::stored(Arc::clone(&options), None, None);
+        let absent = Absent { attributes: &options, cookie_too: false, usual: None };
+        let frame = Frame { cookie: &cookie, absent, meta: Meta::new(2, None), older_meta: None };
+        let json = String::from_utf8(write(&texts(FieldSet::ALL, true), &frame).unwrap()).unwrap();
+        assert!(json.starts_with(r#"{"cookie":{"#), "{json}");
+        assert!(json.ends_with(r#"},"a":"new a","b\n":"new b","c":"new c","$session":{"v":2}}"#), "{json}");
+        let empty = write(&FieldTexts::default(), &Frame { meta: Meta::default(), ..frame }).unwrap();
+        assert!(empty.ends_with(b"}}"), "{}", String::from_utf8_lossy(&empty));
     }
 }
