@@ -92,7 +92,5 @@ fn complete_for_token(options: &Options, headers: &mut HeaderMap, announcement: 
 // processor's cache.
 #[inline(never)]
 fn add_unless_there(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    if !headers.contains_key(&name) {
-        headers.append(name, value);
-    }
+    headers.entry(name).or_insert(value);
 }
