@@ -153,7 +153,8 @@ impl LayerContext {
         }
         let is_first_only = self.options.policy.rules == Rules::Express;
         let mut to_skip = skipped;
-        request::find(&parts.headers, &self.options.name, |value| {
+        let usual = |signed: &_| if skipped == 0 { self.signer.verify_generated(signed).map(Some) } else { None };
+        request::find(&parts.headers, &self.options.name, usual, |value| {
             match request::signed(value, |signed| self.verify(signed)) {
                 Some(_) if to_skip > 0 => to_skip -= 1,
                 Some(id) => return ControlFlow::Break(Some(id)),

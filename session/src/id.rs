@@ -7,14 +7,15 @@ use std::sync::Arc;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 
+use crate::base64;
 use crate::error::SessionError;
 
 /// The longest id that a cookie carries with room for its signature and encoding.
 const MAX_LEN: usize = 2048;
-/// Bytes of entropy in a generated id; the same as express-session's uid-safe(24).
-const RANDOM_BYTES: usize = 24;
-/// A generated id's length.
-const USUAL: usize = 32;
+/// Entropy in a generated id, in words: 24 bytes, as in express-session's uid-safe(24).
+const RANDOM_WORDS: usize = 3;
+/// The length of a generated id.
+pub(crate) const TEXT_LEN: usize = 32;
 
 /// The id of a session: 1 to 2048 bytes of UTF-8.
 ///
@@ -32,25 +33,31 @@ pub struct SessionId(Text);
 
 #[derive(Clone)]
 enum Text {
-    /// As long as a generated one: no allocation is needed.
-    Usual(Usual),
+    /// No allocation is needed.
+    Generated(Generated),
     Other(Arc<str>),
 }
 
+/// An id that is 24 bytes in base64url: its text, and those bytes.
+///
 /// The mark, which tells it from the other, is a word and comes last, so that however an id is moved, the same bytes of it
 /// go together: a processor waits where it reads other pieces than were just written.
 #[derive(Clone)]
 #[repr(C)]
-struct Usual {
-    bytes: [u8; USUAL],
+struct Generated {
+    text: [u8; TEXT_LEN],
+    words: Words,
     mark: Mark,
 }
 
 #[derive(Clone)]
 #[repr(u64)]
 enum Mark {
-    Usual,
+    Generated,
 }
+
+/// The bytes that a generated id is the text of, as words whose first byte is the highest.
+pub(crate) type Words = [u64; RANDOM_WORDS];
 
 impl SessionId {
     /// A new id: 24 bytes from the operating system, written in 32 URL-safe characters.
@@ -58,9 +65,9 @@ impl SessionId {
     /// # Errors
     /// [`SessionError::Random`] if the operating system gives no random bytes.
     pub fn random() -> Result<Self, SessionError> {
-        let mut random = [0; RANDOM_BYTES];
-        getrandom::fill(&mut random).map_err(|error| SessionError::Random(error.into()))?;
-        Ok(Self::encode(&random))
+        let mut random = [[0; 8]; RANDOM_WORDS];
+        getrandom::fill(random.as_flattened_mut()).map_err(|error| SessionError::Random(error.into()))?;
+        Ok(Self::from_words(random.map(u64::from_be_bytes)))
     }
 
     /// A new id of 40 letters and digits.
@@ -92,10 +99,28 @@ impl SessionId {
 
     /// The id that these bytes are the text of, if they are one.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        match <[u8; USUAL]>::try_from(bytes) {
-            // For so few letters, this is several times faster than looking for UTF-8.
-            Ok(bytes) if bytes.is_ascii() => Some(Self(Text::Usual(Usual { bytes, mark: Mark::Usual }))),
-            _ => Self::new(str::from_utf8(bytes).ok()?).ok(),
+        Self::new(str::from_utf8(bytes).ok()?).ok()
+    }
+
+    /// The id of this text, from which these words were read.
+    pub(crate) const fn generated(text: [u8; TEXT_LEN], words: Words) -> Self {
+        Self(Text::Generated(Generated { text, words, mark: Mark::Generated }))
+    }
+
+    /// The id that is the text of these words.
+    pub(crate) fn from_words(words: Words) -> Self {
+        let mut text = [0; TEXT_LEN];
+        // As many bytes as the text has room for.
+        let _ = Base64UrlUnpadded::encode(words.map(u64::to_be_bytes).as_flattened(), &mut text);
+        Self::generated(text, words)
+    }
+
+    /// What a generated id is the text of.
+    #[cfg(feature = "memory")]
+    pub(crate) const fn words(&self) -> Option<Words> {
+        match &self.0 {
+            Text::Generated(id) => Some(id.words),
+            Text::Other(_) => None,
         }
     }
 
@@ -103,8 +128,8 @@ impl SessionId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            // Only whole texts are ever put there.
-            Text::Usual(id) => str::from_utf8(&id.bytes).unwrap_or_default(),
+            // Letters and digits, and the two others of base64url.
+            Text::Generated(id) => str::from_utf8(&id.text).unwrap_or_default(),
             Text::Other(text) => text,
         }
     }
@@ -113,7 +138,7 @@ impl SessionId {
     #[cfg(feature = "memory")]
     pub(crate) fn shared_text(&self) -> Arc<str> {
         match &self.0 {
-            Text::Usual(_) => self.as_str().into(),
+            Text::Generated(_) => self.as_str().into(),
             Text::Other(text) => Arc::clone(text),
         }
     }
@@ -122,34 +147,33 @@ impl SessionId {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Text::Usual(id) => &id.bytes,
+            Text::Generated(id) => &id.text,
             Text::Other(text) => text.as_bytes(),
         }
     }
 
     /// The SHA-256 of this id, as an id: the key under which a store keeps the session if ids are hashed at rest.
     pub(crate) fn hashed(&self) -> Self {
-        Self::encode(&Sha256::digest(self.as_bytes()))
-    }
-
-    /// The id that is the text of these bytes.
-    pub(crate) fn encode(bytes: &[u8]) -> Self {
-        let mut buffer = [0; 43];
-        Self::from_text(Base64UrlUnpadded::encode(bytes, &mut buffer).unwrap_or_default())
+        let mut text = [0; 43];
+        let digest = Sha256::digest(self.as_bytes());
+        Self(Text::Other(Base64UrlUnpadded::encode(&digest, &mut text).unwrap_or_default().into()))
     }
 
     pub(crate) fn from_text(text: &str) -> Self {
-        Self(match text.as_bytes().try_into() {
-            Ok(bytes) => Text::Usual(Usual { bytes, mark: Mark::Usual }),
-            Err(_) => Text::Other(text.into()),
-        })
+        // An application's own ids may be such texts, too.
+        let generated = || {
+            let (pieces, []) = text.as_bytes().as_chunks() else { return None };
+            let words = base64::words(base64::URL_SAFE.read(pieces.try_into().ok()?)?);
+            Some(Self::generated(text.as_bytes().try_into().ok()?, words))
+        };
+        generated().unwrap_or_else(|| Self(Text::Other(text.into())))
     }
 }
 
 impl PartialEq for SessionId {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Text::Usual(id), Text::Usual(other)) => id.bytes == other.bytes,
+            (Text::Generated(id), Text::Generated(other)) => id.words == other.words,
             _ => self.as_bytes() == other.as_bytes(),
         }
     }

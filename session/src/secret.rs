@@ -11,12 +11,15 @@ use zeroize::Zeroizing;
 
 use crate::base64;
 use crate::error::ConfigError;
+use crate::id::{SessionId, TEXT_LEN};
 
 const MIN_LEN: usize = 32;
 /// Of a SHA-256 value.
 const CODE_LEN: usize = 32;
 /// The same in base64 without padding.
 const SIGNATURE_LEN: usize = 43;
+/// Of a generated id, a dot, and the signature.
+pub(crate) const SIGNED_LEN: usize = TEXT_LEN + 1 + SIGNATURE_LEN;
 
 /// The bytes that session ids are signed with. Wiped from memory when dropped; `Debug` shows nothing of them.
 #[derive(Clone)]
@@ -230,6 +233,21 @@ impl IdSigner {
             }
         }
     }
+
+    /// The same for what nearly all clients present: a generated id with a signature in base64url, which are read in one
+    /// step, and have no letter that is ever escaped. None if it is anything else.
+    pub(crate) fn verify_generated(&self, signed: &[u8; SIGNED_LEN]) -> Option<SessionId> {
+        let Self::Hmac(keys) = self else { return None };
+        let (id, signature) = signed.split_first_chunk()?;
+        let signature: &[u8; SIGNATURE_LEN] = signature.strip_prefix(b".")?.try_into().ok()?;
+        let mut text = [[b'A'; 8]; TEXT_LEN / 8 + SIGNATURE_PIECES];
+        text.as_flattened_mut()[..TEXT_LEN].copy_from_slice(id);
+        text.as_flattened_mut()[TEXT_LEN..][..SIGNATURE_LEN].copy_from_slice(signature);
+        let [first, second, third, fourth, signature @ ..] = base64::URL_SAFE.read(&text)?;
+        let presented = code_of(signature)?;
+        let made = |key: &Key| key.alphabet == Alphabet::UrlSafe && is_same(&key.code(id), &presented);
+        keys.iter().any(made).then(|| SessionId::generated(*id, base64::words([first, second, third, fourth])))
+    }
 }
 
 impl Key {
@@ -268,12 +286,19 @@ impl Key {
 /// A code, in words.
 type Words = [u64; CODE_LEN / 8];
 
+/// As many pieces of eight letters as a signature needs.
+const SIGNATURE_PIECES: usize = SIGNATURE_LEN.div_ceil(8);
+
 /// The code that a client presents. It is no secret: how long it takes to read it tells nothing of ours.
 fn presented(signature: &[u8; SIGNATURE_LEN], alphabet: base64::Alphabet) -> Option<Words> {
-    // With letters that are zero, up to a whole piece; what they are read into is left over, with two bits of the last.
-    let mut text = [[b'A'; 8]; SIGNATURE_LEN.div_ceil(8)];
+    let mut text = [[b'A'; 8]; SIGNATURE_PIECES];
     text.as_flattened_mut()[..SIGNATURE_LEN].copy_from_slice(signature);
-    let [first, second, third, fourth, fifth, last] = alphabet.read(&text)?;
+    code_of(alphabet.read(&text)?)
+}
+
+/// The code in a signature that was read with letters behind it that are zero, up to a whole piece. They are left over,
+/// with two bits of the last of its own.
+fn code_of([first, second, third, fourth, fifth, last]: [u64; SIGNATURE_PIECES]) -> Option<Words> {
     let [one, two, three] = base64::words([first, second, third, fourth]);
     let [four, left_over, _] = base64::words([fifth, last, 0, 0]);
     (left_over == 0).then_some([one, two, three, four])

@@ -68,6 +68,11 @@ fn percent_encoded(bytes: &[u8]) -> String {
     })
 }
 
+/// A value as clients may write it, and as this library does.
+fn written(value: &str) -> [String; 2] {
+    [value.to_owned(), value.replacen("s:", "s%3A", 1)]
+}
+
 /// The safe rules and those of express-session.
 fn presets() -> [Options; 2] {
     [Options::default(), Options::express()]
@@ -135,8 +140,26 @@ async fn what_is_not_wholly_signed_leads_to_nobody() {
             format!("'{one}'"),
             "\"".to_owned(),
         ];
-        for value in values {
+        for value in values.iter().flat_map(|value| written(value)) {
             assert_eq!(views(&client, &[line(&value)]).await, "0", "{value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_letter_of_a_cookie_can_be_another() {
+    for options in presets() {
+        let (client, [one, _]) = two_sessions(options).await;
+        let [_, value] = written(&one);
+        assert_eq!(views(&client, &[line(&value)]).await, "1");
+        for (position, letter) in value.char_indices() {
+            for other in [";", "%", " ", "\"", ".", "A", "z", "_", ""] {
+                if other.chars().ne([letter]) {
+                    let (start, end) = (&value[..position], &value[position + 1..]);
+                    let changed = line(&format!("{start}{other}{end}"));
+                    assert_eq!(views(&client, &[&changed]).await, "0", "{changed}");
+                }
+            }
         }
     }
 }
@@ -160,8 +183,10 @@ async fn what_the_client_may_write_otherwise_leads_to_its_session() {
 
 #[tokio::test]
 async fn of_several_cookies_the_first_that_verifies_counts_or_for_express_the_first() {
-    for (options, is_express) in presets().into_iter().zip([false, true]) {
-        let (client, [one, two]) = two_sessions(options).await;
+    let cases = presets().into_iter().zip([false, true]).flat_map(|case| [(case.clone(), 0), (case, 1)]);
+    for ((options, is_express), way) in cases {
+        let (client, values) = two_sessions(options).await;
+        let [one, two] = values.map(|value| written(&value)[way].clone());
         let (one, two, forged) = (line(&one), line(&two), line("s:forged.signature"));
         let later = |views: &'static str| if is_express { "0" } else { views };
         let odd = [&b"connect.sid=s:\xff\xfe"[..], b"; ", one.as_bytes()].concat();
@@ -169,6 +194,8 @@ async fn of_several_cookies_the_first_that_verifies_counts_or_for_express_the_fi
             (vec![format!("{one}; {two}")], "1"),
             (vec![format!("{two}; {one}")], "2"),
             (vec![format!("{two}; {forged}")], "2"),
+            (vec![format!("{two};{one}")], "2"),
+            (vec![format!("a=b; {two}; {forged}")], "2"),
             (vec![format!("{forged}; {two}; {one}")], later("2")),
             (vec![format!("connect.sid=; {one}")], later("1")),
             (vec![format!("connect.sid; {one}")], "1"),
@@ -189,7 +216,9 @@ async fn a_cookie_left_over_from_a_session_that_is_gone_does_not_hide_the_living
         let (client, [one, other]) = two_sessions(options).await;
         let request = Request::get("/destroy").header("cookie", line(&one));
         client.send_without_jar(request).await;
-        assert_eq!(views(&client, &[format!("{}; {}", line(&one), line(&other))]).await, expected);
+        for (one, other) in written(&one).iter().zip(written(&other)) {
+            assert_eq!(views(&client, &[format!("{}; {}", line(one), line(&other))]).await, expected);
+        }
     }
 }
 

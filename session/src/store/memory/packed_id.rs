@@ -8,7 +8,6 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::base64;
 use crate::id::SessionId;
 
 /// An id. Of a generated one, which is base64url, the 24 bytes that it is the text of: a store of a million sessions
@@ -22,18 +21,13 @@ pub(super) enum PackedId {
 
 impl PackedId {
     pub(super) fn of(id: &SessionId) -> Self {
-        match words(id.as_bytes()) {
-            Some((first, rest)) => Self::Generated(first, rest),
-            None => Self::Other(id.shared_text()),
-        }
+        let words = id.words().and_then(|[first, rest @ ..]| Some((NonZeroU64::new(first)?, rest)));
+        words.map_or_else(|| Self::Other(id.shared_text()), |(first, rest)| Self::Generated(first, rest))
     }
 
     pub(super) fn unpacked(&self) -> SessionId {
         match self {
-            Self::Generated(first, [second, third]) => {
-                let words = [first.get(), *second, *third];
-                SessionId::encode(words.map(u64::to_be_bytes).as_flattened())
-            }
+            Self::Generated(first, [second, third]) => SessionId::from_words([first.get(), *second, *third]),
             Self::Other(text) => SessionId::from_text(text),
         }
     }
@@ -46,13 +40,6 @@ impl PackedId {
         };
         usize::try_from(folded(word, MULTIPLIER) >> 32).unwrap_or(0) % shards
     }
-}
-
-/// The words that an id is the text of, if it is as long as a generated one and has its letters.
-fn words(id: &[u8]) -> Option<(NonZeroU64, [u64; 2])> {
-    let (text, []) = id.as_chunks() else { return None };
-    let [first, rest @ ..] = base64::words(base64::URL_SAFE.read(text.try_into().ok()?)?);
-    Some((NonZeroU64::new(first)?, rest))
 }
 
 impl Hash for PackedId {
