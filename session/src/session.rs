@@ -289,7 +289,7 @@ impl<T: SessionData, S: State> Session<T, S> {
             return Err(TransitionError { error, session: self });
         }
         status.ending = Ending::Destroyed;
-        slot.announce(commit::removal(&slot.layer, status, &tracked.base().cookie));
+        slot.destroyed(commit::removal(&slot.layer, status, &tracked.base().cookie));
         Ok(self.into_state())
     }
 

@@ -20,8 +20,8 @@ pub(crate) struct Slot<T> {
 enum SlotState<T> {
     /// Nobody has asked for the session yet.
     Unopened,
-    /// A handle has it. The header is for the response, if the session was stored or destroyed meanwhile and the handle
-    /// stays away until then.
+    /// A handle has it. The header is for the response, if the session was stored meanwhile and the handle stays away until
+    /// then.
     Lent(Option<HeaderValue>),
     Held(Content<T>),
     /// It was destroyed; this header takes its cookie away.
@@ -81,8 +81,11 @@ impl<T: SessionData> Slot<T> {
         Ok(())
     }
 
-    /// Takes the session back from its handle.
+    /// Takes the session back from its handle, unless that has destroyed it.
     pub(crate) fn give_back(&self, content: Content<T>) {
+        if content.status().ending == Ending::Destroyed {
+            return;
+        }
         let mut state = self.state();
         if matches!(*state, SlotState::Closed) {
             drop(state);
@@ -90,10 +93,6 @@ impl<T: SessionData> Slot<T> {
         } else if std::thread::panicking() {
             // Half of what a handler meant to do is worse than nothing.
             *state = SlotState::Closed;
-        } else if content.status().ending == Ending::Destroyed {
-            let header = if let SlotState::Lent(header) = &mut *state { header.take() } else { None };
-            *state = SlotState::Destroyed(header);
-            drop(state);
         } else {
             *state = SlotState::Held(content);
         }
@@ -103,6 +102,14 @@ impl<T: SessionData> Slot<T> {
     pub(crate) fn announce(&self, header: Option<HeaderValue>) {
         if let SlotState::Lent(kept) = &mut *self.state() {
             *kept = header;
+        }
+    }
+
+    /// Ends the session that a handle has destroyed; the header takes its cookie away.
+    pub(crate) fn destroyed(&self, header: Option<HeaderValue>) {
+        let mut state = self.state();
+        if matches!(*state, SlotState::Lent(_)) {
+            *state = SlotState::Destroyed(header);
         }
     }
 

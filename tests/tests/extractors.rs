@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -108,6 +109,42 @@ async fn a_second_handle_is_a_500_that_names_the_type() {
     let reply = client(app).await.get("/").await;
     assert_eq!(reply.status, 500);
     assert!(reply.body.contains("Visit") && reply.body.contains("in use"), "{}", reply.body);
+}
+
+#[tokio::test]
+async fn a_session_that_a_handler_has_destroyed_is_over_whatever_becomes_of_its_handle() {
+    let is_over = async |parts: &Parts| {
+        matches!(
+            Session::<Visit>::from_parts(parts).await,
+            Err(SessionRejection::Ended { session: "extractors::Visit" })
+        )
+    };
+    let held_and_dropped = async move |session: Session<Visit>, request: Request| {
+        let (parts, _) = request.into_parts();
+        let destroyed = session.destroy().await?;
+        let while_held = is_over(&parts).await;
+        drop(destroyed);
+        Ok::<_, SessionError>(format!("{while_held} {}", is_over(&parts).await))
+    };
+    let lost = async |session: Session<Visit>| {
+        let _destroyed = session.destroy().await;
+        panic!("on purpose");
+        #[expect(unreachable_code, reason = "what a handler returns")]
+        ()
+    };
+    let app = Router::new()
+        .route("/", get(held_and_dropped))
+        .route("/lost", get(lost))
+        .layer(tower_http::catch_panic::CatchPanicLayer::new());
+    let mut client = client(app).await;
+    for (path, answer) in [("/", (200, "true true")), ("/lost", (500, "Service panicked"))] {
+        client.get("/see").await;
+        let reply = client.get(path).await;
+        assert_eq!((reply.status, reply.body.as_str()), answer);
+        let [removal] = reply.set_cookies()[..] else { panic!("{:?}", reply.set_cookies()) };
+        assert!(removal.starts_with("connect.sid=;"), "{removal}");
+        assert_eq!(client.get("/see").await.body, "views: 1");
+    }
 }
 
 #[tokio::test]
