@@ -200,8 +200,6 @@ pub(crate) trait Sink {
 /// serde hands over the fields one by one, in the order of their declaration, so that one that isn't wanted is passed over
 /// without a look at its name.
 pub(crate) struct FieldSerializer<'a, K> {
-    /// Whether serde hands over all fields, so that the place of one tells which it is.
-    are_all: bool,
     /// Whether the fields that are still to come are looked at, the next one first: where serde leaves out fields, all.
     asked: FieldSet,
     /// The place of the next one.
@@ -213,9 +211,8 @@ pub(crate) struct FieldSerializer<'a, K> {
 
 impl<'a, K: Sink> FieldSerializer<'a, K> {
     fn new(fields: &'static [Field], wanted: FieldSet, sink: &'a mut K) -> Self {
-        let are_all = fields.iter().all(|field| !field.skipped);
-        let asked = if are_all { wanted } else { FieldSet::ALL };
-        Self { are_all, asked, next: 0, fields, wanted, sink }
+        let asked = if fields.iter().any(|field| field.skipped) { FieldSet::ALL } else { wanted };
+        Self { asked, next: 0, fields, wanted, sink }
     }
 
     #[inline(never)]
@@ -228,23 +225,13 @@ impl<'a, K: Sink> FieldSerializer<'a, K> {
         Ok(())
     }
 
-    /// The field at this place or of this name, if it is wanted.
-    #[inline]
-    fn wanted(&self, place: usize, key: &'static str) -> Result<Option<(usize, &'static Field)>, Error> {
-        match self.fields.get(place) {
-            Some(field) if self.are_all => {
-                debug_assert_eq!(field.name, key, "a field has the place that it was declared at");
-                Ok(Some((place, field)))
-            }
-            _ => self.named(key),
-        }
-    }
-
+    /// The field of this name, if it is wanted.
     #[inline(never)]
-    fn named(&self, key: &'static str) -> Result<Option<(usize, &'static Field)>, Error> {
-        let named = self.fields.iter().enumerate().find(|(_, field)| field.name == key);
-        let named = named.ok_or_else(|| Error::custom(format_args!("`{key}` is no field of this session")))?;
-        Ok(Some(named).filter(|(index, _)| self.wanted.contains(*index)))
+    fn wanted(&self, place: usize, key: &'static str) -> Result<Option<(usize, &'static Field)>, Error> {
+        let there = self.fields.get(place).filter(|field| field.name == key).map(|field| (place, field));
+        let found = there.or_else(|| self.fields.iter().enumerate().find(|(_, field)| field.name == key));
+        let found = found.ok_or_else(|| Error::custom(format_args!("`{key}` is no field of this session")))?;
+        Ok(Some(found).filter(|(index, _)| self.wanted.contains(*index)))
     }
 }
 
