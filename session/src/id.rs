@@ -134,7 +134,7 @@ impl SessionId {
         }
     }
 
-    /// The text, shared if it is not as long as a generated one.
+    /// The text, shared unless the id is a generated one.
     #[cfg(feature = "memory")]
     pub(crate) fn shared_text(&self) -> Arc<str> {
         match &self.0 {
