@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use session_tests::database::{Database, Kind, run};
-use session_tests::redis::{RedisServer, start_cluster};
+use session_tests::redis::{Program, RedisServer};
 use session_tests::{Client, Process};
 use tempfile::TempDir;
 
@@ -96,7 +96,7 @@ fn redis_survives_a_restart() {
 }
 
 fn redis_cluster_survives_a_restart() {
-    let servers = start_cluster();
+    let servers = Program::Redis.start_cluster();
     survives_a_restart(&format!("redis+cluster://127.0.0.1:{}", servers[0].port()), Some(SECRET));
 }
 

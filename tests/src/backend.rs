@@ -5,7 +5,7 @@ use std::sync::Arc;
 use session::{MemoryStore, RedisStore, SessionId, Store};
 
 use crate::database::{Database, Kind, run};
-use crate::redis::{shared_cluster, shared_url};
+use crate::redis::{Program, shared_cluster};
 use crate::requirements::Requirement;
 
 /// What a store keeps its sessions in.
@@ -17,13 +17,14 @@ pub enum Backend {
     Postgres,
     Mysql,
     Redis,
+    Valkey,
     RedisCluster,
 }
 
 impl Backend {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Memory, Self::Sqlite, Self::Postgres, Self::Mysql, Self::Redis, Self::RedisCluster];
+    pub const ALL: [Self; 7] =
+        [Self::Memory, Self::Sqlite, Self::Postgres, Self::Mysql, Self::Redis, Self::Valkey, Self::RedisCluster];
 
     /// Its name, for names of tests.
     #[must_use]
@@ -34,6 +35,7 @@ impl Backend {
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
             Self::Redis => "redis",
+            Self::Valkey => "valkey",
             Self::RedisCluster => "redis_cluster",
         }
     }
@@ -46,6 +48,7 @@ impl Backend {
             Self::Postgres => &[Requirement::Postgres],
             Self::Mysql => &[Requirement::Mysql],
             Self::Redis => &[Requirement::Redis],
+            Self::Valkey => &[Requirement::Valkey],
             Self::RedisCluster => &[Requirement::RedisServer],
         }
     }
@@ -61,12 +64,8 @@ impl Backend {
         run(async {
             let kind = match self {
                 Self::Memory => return play_on(Arc::new(MemoryStore::new()), test).await,
-                Self::Redis => {
-                    let url = shared_url().expect("a server");
-                    let keys = RedisKeys { url, prefix: random_prefix() };
-                    let store = RedisStore::connect(&keys.url).await.expect("it answers").prefix(&keys.prefix);
-                    return play_on(Arc::new(store), test).await;
-                }
+                Self::Redis => return play_on_server(Program::Redis, test).await,
+                Self::Valkey => return play_on_server(Program::Valkey, test).await,
                 Self::RedisCluster => {
                     let store = RedisStore::connect_cluster(shared_cluster()).await.expect("it answers");
                     return play_on(Arc::new(store.prefix(random_prefix())), test).await;
@@ -121,6 +120,15 @@ impl Drop for RedisKeys {
         // A test that fails for a reason of its own says that one.
         assert!(removed.is_ok() || std::thread::panicking(), "the keys could not be removed: {removed:?}");
     }
+}
+
+async fn play_on_server<F>(program: Program, test: impl FnOnce(Arc<dyn Store>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let keys = RedisKeys { url: program.shared_url().expect("a server"), prefix: random_prefix() };
+    let store = RedisStore::connect(&keys.url).await.expect("it answers").prefix(&keys.prefix);
+    play_on(Arc::new(store), test).await;
 }
 
 async fn play_on<F>(store: Arc<dyn Store>, test: impl FnOnce(Arc<dyn Store>) -> F)

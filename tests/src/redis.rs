@@ -1,4 +1,4 @@
-//! Redis servers for tests: one that they share, and their own.
+//! Redis and Valkey servers for tests: one of each that they share, and their own.
 
 use std::env;
 use std::fs;
@@ -23,31 +23,119 @@ enum Shared {
     },
 }
 
-static SHARED: Mutex<Shared> = Mutex::new(Shared::Unknown);
+static SHARED: [Mutex<Shared>; 2] = [const { Mutex::new(Shared::Unknown) }; 2];
 
-/// The server that tests share, each with key prefixes of its own: the one at `REDIS_URL`, the one on this machine, or
-/// one that is started for this test program.
-pub fn shared_url() -> Option<String> {
-    let mut shared = SHARED.lock().expect("no test panics here");
-    if matches!(*shared, Shared::Unknown) {
-        *shared = find_or_start();
-    }
-    match &*shared {
-        Shared::There { url, .. } => Some(url.clone()),
-        _ => None,
-    }
+/// Whose server it is. Since 8.1, Valkey's `SET` compares, as Redis's does since 8.4; before, a script has to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are names")]
+pub enum Program {
+    Redis,
+    Valkey,
 }
 
-fn find_or_start() -> Shared {
-    let url = env::var("REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379".to_owned());
-    if address_in(&url).is_some_and(answers) {
-        return Shared::There { url, _server: None };
+impl Program {
+    /// Those that can be run here.
+    pub fn installed() -> impl Iterator<Item = Self> {
+        [Self::Redis, Self::Valkey].into_iter().filter(|program| program.can_be_started())
     }
-    if !runs("redis-server") {
-        return Shared::Missing;
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "Redis",
+            Self::Valkey => "Valkey",
+        }
     }
-    let server = RedisServer::start(&[]);
-    Shared::There { url: server.url(), _server: Some(server) }
+
+    /// What is run.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Redis => "redis-server",
+            Self::Valkey => "valkey-server",
+        }
+    }
+
+    /// Whether it can be, and clusters can be made of it.
+    #[must_use]
+    pub fn can_be_started(self) -> bool {
+        runs(self.command()) && runs("redis-cli")
+    }
+
+    /// The server that tests share, each with key prefixes of its own: of Redis, the one at `REDIS_URL` or on this
+    /// machine; otherwise one that is started for this test program.
+    ///
+    /// # Panics
+    /// If it doesn't start.
+    #[must_use]
+    pub fn shared_url(self) -> Option<String> {
+        let mut shared = SHARED[self as usize].lock().expect("no test panics here");
+        if matches!(*shared, Shared::Unknown) {
+            *shared = self.find_or_start();
+        }
+        match &*shared {
+            Shared::There { url, .. } => Some(url.clone()),
+            _ => None,
+        }
+    }
+
+    fn find_or_start(self) -> Shared {
+        let url = env::var("REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379".to_owned());
+        if self == Self::Redis && address_in(&url).is_some_and(answers) {
+            return Shared::There { url, _server: None };
+        }
+        if !runs(self.command()) {
+            return Shared::Missing;
+        }
+        let server = self.start(&[]);
+        Shared::There { url: server.url(), _server: Some(server) }
+    }
+
+    /// Starts a server on a free port of loopback, without persistence, with settings such as `--maxmemory 2mb`.
+    ///
+    /// # Panics
+    /// If it doesn't start.
+    #[must_use]
+    pub fn start(self, settings: &[&str]) -> RedisServer {
+        let port = free_port();
+        let folder = env::temp_dir().join(format!("session-redis-{}-{port}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for the server");
+        let settings = settings.iter().flat_map(|setting| setting.split(' ')).map(str::to_owned).collect();
+        let mut server = RedisServer { program: self, process: None, port, folder, settings };
+        server.restart();
+        server
+    }
+
+    fn start_member(self) -> RedisServer {
+        self.start(&[
+            "--cluster-enabled yes",
+            "--cluster-node-timeout 2000",
+            "--cluster-require-full-coverage no",
+            "--appendonly yes",
+            "--appendfsync always",
+            "--repl-diskless-sync-delay 0",
+            &format!("--cluster-port {}", free_port()),
+        ])
+    }
+
+    /// Starts three servers that form a cluster.
+    ///
+    /// # Panics
+    /// If they don't.
+    #[must_use]
+    pub fn start_cluster(self) -> Vec<RedisServer> {
+        let servers: Vec<_> = (0..3).map(|_| self.start_member()).collect();
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster", "create"]);
+        create.args(servers.iter().map(|server| format!("127.0.0.1:{}", server.port)));
+        create.args(["--cluster-replicas", "0", "--cluster-yes"]);
+        let status = create.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("redis-cli runs");
+        assert!(status.success(), "the cluster could not be created");
+        for server in &servers {
+            wait_until("the cluster is whole", || cli(server.port, &["CLUSTER", "INFO"]).contains("cluster_state:ok"));
+        }
+        servers
+    }
 }
 
 static CLUSTER: Mutex<Vec<RedisServer>> = Mutex::new(Vec::new());
@@ -60,7 +148,7 @@ static CLUSTER: Mutex<Vec<RedisServer>> = Mutex::new(Vec::new());
 pub fn shared_cluster() -> Vec<String> {
     let mut cluster = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
     if cluster.is_empty() {
-        *cluster = start_cluster();
+        *cluster = Program::Redis.start_cluster();
     }
     cluster.iter().map(RedisServer::url).collect()
 }
@@ -90,7 +178,9 @@ pub async fn remove_keys(url: &str, prefix: &str) {
 
 /// Ends the servers that were started for this test program, if some were.
 pub(crate) fn stop_shared() {
-    *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Shared::Missing;
+    for shared in &SHARED {
+        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Shared::Missing;
+    }
     CLUSTER.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
@@ -118,6 +208,7 @@ fn answers(address: SocketAddr) -> bool {
 /// A server of a test's own. It ends with the value, and its files with it.
 #[derive(Debug)]
 pub struct RedisServer {
+    program: Program,
     process: Option<Process>,
     port: u16,
     folder: PathBuf,
@@ -125,19 +216,13 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server on a free port of loopback, without persistence, with settings such as `--maxmemory 2mb`.
+    /// Starts one of Redis; see [`Program::start`].
     ///
     /// # Panics
     /// If it doesn't start.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
-        let port = free_port();
-        let folder = env::temp_dir().join(format!("session-redis-{}-{port}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder for the server");
-        let settings = settings.iter().flat_map(|setting| setting.split(' ')).map(str::to_owned).collect();
-        let mut server = Self { process: None, port, folder, settings };
-        server.restart();
-        server
+        Program::Redis.start(settings)
     }
 
     /// Starts it again, on the same port.
@@ -145,7 +230,7 @@ impl RedisServer {
     /// # Panics
     /// If it doesn't start.
     pub fn restart(&mut self) {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(self.program.command());
         command.args(["--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"]);
         command.arg("--port").arg(self.port.to_string()).arg("--dir").arg(&self.folder).args(&self.settings);
         self.process = Some(Process::start(command.stdout(Stdio::null())));
@@ -178,44 +263,13 @@ impl Drop for RedisServer {
     }
 }
 
-fn start_member() -> RedisServer {
-    RedisServer::start(&[
-        "--cluster-enabled yes",
-        "--cluster-node-timeout 2000",
-        "--cluster-require-full-coverage no",
-        "--appendonly yes",
-        "--appendfsync always",
-        "--repl-diskless-sync-delay 0",
-        &format!("--cluster-port {}", free_port()),
-    ])
-}
-
-/// Starts three servers that form a cluster.
-///
-/// # Panics
-/// If they don't.
-#[must_use]
-pub fn start_cluster() -> Vec<RedisServer> {
-    let servers: Vec<_> = (0..3).map(|_| start_member()).collect();
-    let mut create = Command::new("redis-cli");
-    create.args(["--cluster", "create"]);
-    create.args(servers.iter().map(|server| format!("127.0.0.1:{}", server.port)));
-    create.args(["--cluster-replicas", "0", "--cluster-yes"]);
-    let status = create.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("redis-cli runs");
-    assert!(status.success(), "the cluster could not be created");
-    for server in &servers {
-        wait_until("the cluster is whole", || cli(server.port, &["CLUSTER", "INFO"]).contains("cluster_state:ok"));
-    }
-    servers
-}
-
 /// Adds a replica of a server to its cluster.
 ///
 /// # Panics
 /// If it can't be added.
 #[must_use]
 pub fn start_replica(primary: &RedisServer) -> RedisServer {
-    let replica = start_member();
+    let replica = primary.program.start_member();
     let name = cli(primary.port, &["CLUSTER", "MYID"]).trim().to_owned();
     let mut add = Command::new("redis-cli");
     add.args(["--cluster", "add-node"]);

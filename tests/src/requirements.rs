@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use crate::redis::Program;
 use crate::{postgres, redis};
 
 /// What a test may need.
@@ -26,6 +27,8 @@ pub enum Requirement {
     Redis,
     /// The Redis programs: for servers of the test's own, which it kills or fills, and for clusters.
     RedisServer,
+    /// The program of Valkey, and `redis-cli`: for all that is done on Valkey.
+    Valkey,
     /// PostgreSQL: at `POSTGRES_URL`, or on its port of this machine.
     Postgres,
     /// PostgreSQL's server programs: for a server of the test's own, which it kills.
@@ -44,6 +47,7 @@ impl Requirement {
             Self::Chromium => "chromium",
             Self::Redis => "redis",
             Self::RedisServer => "redis-server",
+            Self::Valkey => "valkey",
             Self::Postgres => "postgres",
             Self::PostgresServer => "postgres-server",
             Self::Mysql => "mysql",
@@ -53,7 +57,7 @@ impl Requirement {
     /// Whether it is there.
     #[must_use]
     pub fn is_met(self) -> bool {
-        static MET: [OnceLock<bool>; 8] = [const { OnceLock::new() }; 8];
+        static MET: [OnceLock<bool>; 9] = [const { OnceLock::new() }; 9];
         *MET[self as usize].get_or_init(|| self.look())
     }
 
@@ -62,8 +66,9 @@ impl Requirement {
             Self::Python => runs("python3"),
             Self::Node => runs("node") && runs("npm"),
             Self::Chromium => runs("chromium") && runs("chromedriver"),
-            Self::Redis => redis::shared_url().is_some(),
-            Self::RedisServer => runs("redis-server") && runs("redis-cli"),
+            Self::Redis => Program::Redis.shared_url().is_some(),
+            Self::RedisServer => Program::Redis.can_be_started(),
+            Self::Valkey => Program::Valkey.can_be_started(),
             Self::Postgres => env::var_os("POSTGRES_URL").is_some() || answers(5432),
             Self::PostgresServer => postgres::can_be_started(),
             Self::Mysql => env::var_os("MYSQL_URL").is_some() || answers(3306),

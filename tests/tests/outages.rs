@@ -13,7 +13,9 @@ mod servers;
 mod visitors;
 
 use forgotten::{mysql_connections_are_forgotten, postgres_connections_are_forgotten, redis_connections_are_forgotten};
-use lost_replies::{mysql_replies_get_lost, postgres_replies_get_lost, redis_replies_get_lost};
+use lost_replies::{
+    mysql_replies_get_lost, postgres_replies_get_lost, redis_replies_get_lost, valkey_replies_get_lost,
+};
 use servers::{
     mysql_is_away, postgres_has_no_connection_left, postgres_is_away, postgres_is_killed, redis_is_a_replica,
     redis_is_full, redis_is_killed, sqlite_is_locked,
@@ -32,6 +34,7 @@ session_tests::main! {
     [Postgres] postgres_connections_are_forgotten,
     [Mysql] mysql_connections_are_forgotten,
     [Redis] redis_replies_get_lost,
+    [Valkey] valkey_replies_get_lost,
     [Postgres] postgres_replies_get_lost,
     [Mysql] mysql_replies_get_lost,
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use session::{RedisStore, Store};
 use session_tests::backend::random_prefix;
 use session_tests::database::{Database, Kind, run};
-use session_tests::redis::shared_url;
+use session_tests::redis::Program;
 use session_tests::{Client, Process};
 use tokio::task::JoinSet;
 
@@ -21,7 +21,7 @@ const EACH: usize = 25;
 
 fn two_processes_lose_no_update_on_redis() {
     run(async {
-        let (url, prefix) = (shared_url().expect("a server"), random_prefix());
+        let (url, prefix) = (Program::Redis.shared_url().expect("a server"), random_prefix());
         two_processes_lose_no_update(&[&url, &prefix]).await;
         RedisStore::connect(url).await.unwrap().prefix(prefix).clear().await.unwrap();
     });

@@ -4,14 +4,14 @@ use session::{MySqlStore, PostgresStore, RedisStore, Store};
 use session_tests::Proxy;
 use session_tests::backend::random_prefix;
 use session_tests::database::{Database, Kind, run};
-use session_tests::redis::shared_url;
+use session_tests::redis::Program;
 
 use super::servers::behind_a_proxy;
 use super::visitors::{begun, recovered, served};
 
 pub(crate) fn redis_connections_are_forgotten() {
     run(async {
-        let (proxy, url) = behind_a_proxy(&shared_url().expect("a server"), 6379).await;
+        let (proxy, url) = behind_a_proxy(&Program::Redis.shared_url().expect("a server"), 6379).await;
         let store = RedisStore::connect(url).await.unwrap().prefix(random_prefix());
         new_connections_are_made(store.clone(), &proxy).await;
         store.clear().await.unwrap();

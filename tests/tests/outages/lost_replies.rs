@@ -3,18 +3,27 @@
 use session::{MySqlStore, PostgresStore, RedisStore, Store};
 use session_tests::backend::random_prefix;
 use session_tests::database::{Database, Kind, run};
-use session_tests::redis::shared_url;
+use session_tests::redis::Program;
 use session_tests::{Gate, Loss, Proxy};
 
 use super::servers::behind_a_proxy;
 use super::visitors::{begun, served};
 
 pub(crate) fn redis_replies_get_lost() {
+    replies_get_lost_on(Program::Redis);
+}
+
+pub(crate) fn valkey_replies_get_lost() {
+    replies_get_lost_on(Program::Valkey);
+}
+
+fn replies_get_lost_on(program: Program) {
     run(async {
-        let (proxy, url) = behind_a_proxy(&shared_url().expect("a server"), 6379).await;
+        let server = program.shared_url().expect("a server");
+        let (proxy, url) = behind_a_proxy(&server, 6379).await;
         let prefix = random_prefix();
         let store = RedisStore::connect(url).await.unwrap().prefix(&prefix);
-        let direct = RedisStore::connect(shared_url().expect("a server")).await.unwrap().prefix(prefix);
+        let direct = RedisStore::connect(server).await.unwrap().prefix(prefix);
         writes_happen_once(store.clone(), &proxy).await;
         what_nobody_knows_is_refused(store.clone(), direct, &proxy).await;
         store.clear().await.unwrap();

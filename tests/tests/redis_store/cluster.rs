@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use session::store::{IndexKey, RedisClusterStore, Renamed, Updated};
 use session::{RedisStore, Store};
-use session_tests::redis::{RedisServer, cli, start_cluster, start_replica, wait_until};
+use session_tests::redis::{Program, RedisServer, cli, start_replica, wait_until};
 
 use crate::index::found;
 use crate::support::{HOUR, after, block_on, created, id, listed, loaded, renewal, views, views_of};
@@ -16,9 +16,9 @@ async fn connect(servers: &[RedisServer]) -> RedisClusterStore {
     RedisStore::connect_cluster(servers.iter().map(RedisServer::url)).await.unwrap()
 }
 
-pub(crate) fn a_cluster_does_all_that_one_server_does() {
+pub(crate) fn a_cluster_does_all_that_one_server_does(program: Program) {
     block_on(async {
-        let servers = start_cluster();
+        let servers = program.start_cluster();
         let store = connect(&servers[..1]).await;
         crate::contract::life_of_a_session(&store).await;
         crate::index::sessions_of_a_user(&store).await;
@@ -105,9 +105,9 @@ async fn increments_during(store: &RedisClusterStore, meanwhile: impl Future<Out
     count
 }
 
-pub(crate) fn a_slot_moves_while_its_sessions_are_used() {
+pub(crate) fn a_slot_moves_while_its_sessions_are_used(program: Program) {
     block_on(async {
-        let servers = start_cluster();
+        let servers = program.start_cluster();
         let store = connect(&servers).await;
         created(&store, "counter", views(0)).await;
         let ports: Vec<_> = servers.iter().map(RedisServer::port).collect();
@@ -141,9 +141,9 @@ fn move_slot(ports: &[u16]) {
     }
 }
 
-pub(crate) fn a_replica_takes_over() {
+pub(crate) fn a_replica_takes_over(program: Program) {
     block_on(async {
-        let mut servers = start_cluster();
+        let mut servers = program.start_cluster();
         let store = connect(&servers).await;
         created(&store, "counter", views(0)).await;
         let has_counter = |server: &RedisServer| cli(server.port(), &["GET", "sess:counter"]).contains("views");
@@ -193,9 +193,9 @@ pub(crate) fn a_replica_takes_over() {
     });
 }
 
-pub(crate) fn the_cluster_is_an_error_while_a_server_is_away() {
+pub(crate) fn the_cluster_is_an_error_while_a_server_is_away(program: Program) {
     block_on(async {
-        let mut servers = start_cluster();
+        let mut servers = program.start_cluster();
         let store = connect(&servers).await;
         let mut revisions = Vec::new();
         for number in 0..30 {

@@ -4,6 +4,8 @@ use redis::cmd;
 use session::store::{IndexKey, Record, RedisServer, Renamed, Revision, Updated};
 use session::{RedisStore, Store, Timestamp};
 
+use session_tests::redis::Program;
+
 use crate::support::{DAY, HOUR, Scene, after, created, id, loaded, raw, renewal, views};
 
 fn key(user: &str) -> IndexKey {
@@ -54,8 +56,8 @@ pub(crate) async fn sessions_of_a_user<C: RedisServer>(store: &RedisStore<C>) {
     store.destroy(&id("none")).await.unwrap();
 }
 
-pub(crate) fn sessions_are_found_by_their_keys() {
-    Scene::play("find", async |mut scene| {
+pub(crate) fn sessions_are_found_by_their_keys(program: Program) {
+    Scene::play(program, "find", async |mut scene| {
         sessions_of_a_user(&scene.store).await;
         let names: Vec<_> = (0..300).map(|number| format!("{number:03}")).collect();
         for name in &names {
@@ -69,8 +71,8 @@ pub(crate) fn sessions_are_found_by_their_keys() {
 }
 
 /// Whenever a session can be loaded, it can be found.
-pub(crate) fn entries_are_there_before_their_session() {
-    Scene::play("before", async |scene| {
+pub(crate) fn entries_are_there_before_their_session(program: Program) {
+    Scene::play(program, "before", async |scene| {
         let watch = {
             let store = scene.store.clone();
             tokio::spawn(async move {
@@ -90,8 +92,8 @@ pub(crate) fn entries_are_there_before_their_session() {
 }
 
 /// Whatever an entry outlived: it is not found by, is looked at soon, and is gone a minute later, when somebody looks.
-pub(crate) fn entries_that_are_over_are_dropped() {
-    Scene::play("over", async |mut scene| {
+pub(crate) fn entries_that_are_over_are_dropped(program: Program) {
+    Scene::play(program, "over", async |mut scene| {
         let store = scene.store.clone();
         let set = scene.index_set(&key("ada"));
         for way in ["updated", "updated to none", "destroyed", "renamed", "refused", "never stored"] {
@@ -140,8 +142,8 @@ pub(crate) fn entries_that_are_over_are_dropped() {
     });
 }
 
-pub(crate) fn the_index_is_cleaned() {
-    Scene::play("sweep", async |mut scene| {
+pub(crate) fn the_index_is_cleaned(program: Program) {
+    Scene::play(program, "sweep", async |mut scene| {
         let store = scene.store.clone();
         let set = scene.index_set(&key("ada"));
         let plan = format!("{}-index:", scene.prefix.trim_end_matches(':'));
@@ -171,8 +173,7 @@ pub(crate) fn the_index_is_cleaned() {
         store.load(&id("lives"), Some(renewal(DAY))).await.unwrap().unwrap();
 
         // Another process comes by.
-        let url = session_tests::redis::shared_url().unwrap();
-        let other = RedisStore::new(raw(&url).await).prefix(&scene.prefix);
+        let other = RedisStore::new(raw(&scene.url).await).prefix(&scene.prefix);
         created(&other, "other", of_user("eve")).await;
         let mut left: Vec<String> = Vec::new();
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! The Redis store keeps the contract of `Store`, on a real server.
+//! The Redis store keeps the contract of `Store`, on real servers: Redis and Valkey.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +16,12 @@ mod index;
 mod node;
 mod outages;
 mod support;
+
+use std::process::ExitCode;
+
+use session_tests::redis::Program;
+use session_tests::requirements::Requirement::{Redis, RedisServer, Valkey};
+use session_tests::requirements::{Test, run};
 
 use cluster::{
     a_cluster_does_all_that_one_server_does, a_replica_takes_over, a_slot_moves_while_its_sessions_are_used,
@@ -38,7 +44,19 @@ use outages::{
     a_server_that_is_stuck_is_given_up, a_server_without_room_for_connections_is_an_outage,
 };
 
-session_tests::main! {
+/// Each test is one on Redis, and one on Valkey.
+macro_rules! on_both {
+    ($([$need:ident] $test:ident,)+) => {
+        fn main() -> ExitCode {
+            run([$(
+                Test::new(concat!("redis::", stringify!($test)), &[$need], || $test(Program::Redis)),
+                Test::new(concat!("valkey::", stringify!($test)), &[Valkey], || $test(Program::Valkey)),
+            )+])
+        }
+    };
+}
+
+on_both! {
     [Redis] the_newer_protocol_is_understood,
     [Redis] sessions_of_any_length_are_compared,
     [Redis] the_expiry_is_what_it_should_be,

@@ -9,6 +9,7 @@ use redis::cmd;
 use serde_json::Value;
 use session::store::{Created, Updated};
 use session::{Options, RedisStore, Secret, Session, SessionLayer, Store};
+use session_tests::redis::Program;
 use session_tests::serve;
 
 use crate::support::{DAY, HOUR, Scene, after, close_to, created, id, loaded, record, renewal, text, views, views_of};
@@ -18,8 +19,8 @@ fn vectors() -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-pub(crate) fn vectors_are_read_and_written() {
-    Scene::play("vectors", async |mut scene| {
+pub(crate) fn vectors_are_read_and_written(program: Program) {
+    Scene::play(program, "vectors", async |mut scene| {
         let vectors = vectors();
         assert_eq!(vectors["default_prefix"], "sess:");
         let mut stored = 0;
@@ -73,8 +74,8 @@ pub(crate) fn vectors_are_read_and_written() {
     });
 }
 
-pub(crate) fn what_node_writes_is_a_conflict() {
-    Scene::play("node", async |mut scene| {
+pub(crate) fn what_node_writes_is_a_conflict(program: Program) {
+    Scene::play(program, "node", async |mut scene| {
         let store = scene.store.clone();
         let revision = created(&store, "a", views(1)).await;
         scene.node_writes("a", str::from_utf8(views(5).json()).unwrap()).await;
@@ -108,8 +109,8 @@ async fn count(mut session: Session<Visit>) -> String {
     views.to_string()
 }
 
-pub(crate) fn node_and_rust_share_a_visit() {
-    Scene::play("visit", async |mut scene| {
+pub(crate) fn node_and_rust_share_a_visit(program: Program) {
+    Scene::play(program, "visit", async |mut scene| {
         let store: RedisStore = scene.store.clone();
         let secret = Secret::legacy("keyboard cat").unwrap();
         let layer = SessionLayer::<Visit>::with_options(store, secret, Options::express()).unwrap();

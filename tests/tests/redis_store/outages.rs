@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 use session::store::{Created, Updated};
 use session::{RedisStore, Store, StoreError};
-use session_tests::redis::{RedisServer, cli, wait_until};
+use session_tests::redis::{Program, cli, wait_until};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{HOUR, after, block_on, created, id, loaded, raw, renewal, views, views_of};
@@ -39,9 +39,9 @@ async fn recovered(store: &impl Store) -> Duration {
     begin.elapsed()
 }
 
-pub(crate) fn a_server_that_comes_back_is_used_again() {
+pub(crate) fn a_server_that_comes_back_is_used_again(program: Program) {
     block_on(async {
-        let mut server = RedisServer::start(&["--appendonly yes", "--appendfsync always"]);
+        let mut server = program.start(&["--appendonly yes", "--appendfsync always"]);
         let store = RedisStore::connect(server.url()).await.unwrap();
         let revision = created(&store, "a", views(1)).await;
         for round in 0..3 {
@@ -74,9 +74,9 @@ pub(crate) fn a_server_that_comes_back_is_used_again() {
 }
 
 /// It takes connections and commands, and answers none, as a machine behind a broken network.
-pub(crate) fn a_server_that_is_stuck_is_given_up() {
+pub(crate) fn a_server_that_is_stuck_is_given_up(program: Program) {
     block_on(async {
-        let server = RedisServer::start(&[]);
+        let server = program.start(&[]);
         let client = redis::Client::open(server.url()).unwrap();
         let timeout = Some(Duration::from_millis(200));
         let config = redis::AsyncConnectionConfig::new().set_response_timeout(timeout).set_connection_timeout(timeout);
@@ -92,9 +92,9 @@ pub(crate) fn a_server_that_is_stuck_is_given_up() {
     });
 }
 
-pub(crate) fn a_server_without_room_for_connections_is_an_outage() {
+pub(crate) fn a_server_without_room_for_connections_is_an_outage(program: Program) {
     block_on(async {
-        let server = RedisServer::start(&[]);
+        let server = program.start(&[]);
         let store = RedisStore::connect(server.url()).await.unwrap();
         created(&store, "a", views(1)).await;
         let mut raw = raw(&server.url()).await;
@@ -110,9 +110,9 @@ pub(crate) fn a_server_without_room_for_connections_is_an_outage() {
     });
 }
 
-pub(crate) fn a_full_server_refuses_new_sessions_and_shows_old_ones() {
+pub(crate) fn a_full_server_refuses_new_sessions_and_shows_old_ones(program: Program) {
     block_on(async {
-        let server = RedisServer::start(&["--maxmemory-policy noeviction"]);
+        let server = program.start(&["--maxmemory-policy noeviction"]);
         let store = RedisStore::connect(server.url()).await.unwrap();
         let revision = created(&store, "a", views(1)).await;
         assert!(store.load(&id("a"), None).await.unwrap().is_some());
@@ -131,11 +131,11 @@ pub(crate) fn a_full_server_refuses_new_sessions_and_shows_old_ones() {
     });
 }
 
-pub(crate) fn a_replica_refuses() {
+pub(crate) fn a_replica_refuses(program: Program) {
     block_on(async {
-        let primary = RedisServer::start(&["--repl-diskless-sync-delay 0"]);
+        let primary = program.start(&["--repl-diskless-sync-delay 0"]);
         created(&RedisStore::connect(primary.url()).await.unwrap(), "a", views(1)).await;
-        let replica = RedisServer::start(&[&format!("--replicaof 127.0.0.1 {}", primary.port())]);
+        let replica = program.start(&[&format!("--replicaof 127.0.0.1 {}", primary.port())]);
         wait_until("the replica has the session", || cli(replica.port(), &["GET", "sess:a"]).contains("views"));
         let store = RedisStore::connect(replica.url()).await.unwrap();
         store.load(&id("a"), Some(renewal(HOUR))).await.unwrap_err();

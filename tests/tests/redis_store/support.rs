@@ -9,7 +9,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisFuture, Value, cmd};
 use session::store::{Created, IndexKey, Loaded, Record, RedisServer, Renewal, Revision};
 use session::{RedisStore, SessionId, Store, Timestamp};
-use session_tests::redis::{remove_keys, shared_url};
+use session_tests::redis::{Program, remove_keys};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
@@ -25,18 +25,23 @@ pub(crate) fn block_on<F: Future>(test: F) -> F::Output {
 pub(crate) struct Scene {
     pub(crate) store: RedisStore,
     pub(crate) prefix: String,
+    pub(crate) url: String,
     pub(crate) raw: MultiplexedConnection,
 }
 
 impl Scene {
     /// Runs a test on the shared server.
-    pub(crate) fn play<F: Future<Output = ()> + Send + 'static>(name: &str, test: impl FnOnce(Self) -> F) {
+    pub(crate) fn play<F: Future<Output = ()> + Send + 'static>(
+        program: Program,
+        name: &str,
+        test: impl FnOnce(Self) -> F,
+    ) {
         let prefix = format!("session-test-{}-{name}:", std::process::id());
         block_on(async {
-            let url = shared_url().expect("a server");
+            let url = program.shared_url().expect("a server");
             let store = RedisStore::connect(&url).await.unwrap().prefix(&prefix);
             let raw = raw(&url).await;
-            let scene = Self { store, prefix: prefix.clone(), raw };
+            let scene = Self { store, prefix: prefix.clone(), url: url.clone(), raw };
             let outcome = tokio::spawn(test(scene)).await;
             remove_keys(&url, &prefix).await;
             if let Err(error) = outcome {

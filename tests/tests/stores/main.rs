@@ -13,13 +13,14 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 use session::MemoryStore;
 use session::store::conformance::{Case, cases};
-use session_tests::requirements::Requirement::{self, Mysql, Postgres, Redis, RedisServer};
+use session_tests::requirements::Requirement::{self, Mysql, Postgres, Redis, RedisServer, Valkey};
 use session_tests::requirements::{conclude, trial};
 
 use crate::map_store::MapStore;
 use crate::places::{ClusterKeys, InMemory, Keys, Place, SqliteFiles, SqliteInMemory, Tables};
 use crate::served::Served;
 use session_tests::database::{Kind, run};
+use session_tests::redis::Program;
 
 fn main() -> ExitCode {
     let trials = [
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
         kit("sqlite_memory", &[], SqliteInMemory),
         kit("postgres", &[Postgres], Tables::of(Kind::Postgres)),
         kit("mysql", &[Mysql], Tables::of(Kind::Mysql)),
-        kit("redis", &[Redis], Keys::default()),
+        kit("redis", &[Redis], Keys::of(Program::Redis)),
+        kit("valkey", &[Valkey], Keys::of(Program::Valkey)),
         kit("redis_cluster", &[RedisServer], ClusterKeys::default()),
     ];
     let mut arguments = Arguments::from_args();

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use session::store::RedisClusterStore;
 use session::{RedisStore, SqliteStore, Store};
 use session_tests::database::{Database, Kind};
-use session_tests::redis::{self, RedisServer};
-use session_tests::requirements::Requirement;
+use session_tests::redis::{self, Program, RedisServer};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// Where the stores of a kind live, from the first case to the last.
@@ -102,17 +101,23 @@ impl Place for Tables {
 
 /// Keys with a prefix for each case, on a server of their own, since a listing looks at all keys of its server; on the
 /// shared one if that was asked for, or is all that there is.
-#[derive(Default)]
-pub(crate) struct Keys(OnceLock<Option<RedisServer>>);
+pub(crate) struct Keys {
+    program: Program,
+    own: OnceLock<Option<RedisServer>>,
+}
 
 impl Keys {
+    pub(crate) fn of(program: Program) -> Self {
+        Self { program, own: OnceLock::new() }
+    }
+
     fn url(&self) -> String {
         let start = || {
-            let is_possible = env::var_os("REDIS_URL").is_none() && Requirement::RedisServer.is_met();
-            is_possible.then(|| RedisServer::start(&[]))
+            let is_asked_for = self.program == Program::Redis && env::var_os("REDIS_URL").is_some();
+            (!is_asked_for && self.program.can_be_started()).then(|| self.program.start(&[]))
         };
-        let own = self.0.get_or_init(start).as_ref().map(RedisServer::url);
-        own.or_else(redis::shared_url).expect("a server")
+        let own = self.own.get_or_init(start).as_ref().map(RedisServer::url);
+        own.or_else(|| self.program.shared_url()).expect("a server")
     }
 
     /// None is the beginning of another, or of its index.
@@ -141,7 +146,7 @@ impl Place for ClusterKeys {
     type Store = RedisClusterStore;
 
     async fn open(&self, case: usize) -> RedisClusterStore {
-        let servers = self.0.get_or_init(redis::start_cluster);
+        let servers = self.0.get_or_init(|| Program::Redis.start_cluster());
         let store = RedisStore::connect_cluster(servers.iter().map(RedisServer::url)).await.expect("it answers");
         store.prefix(Keys::prefix(case))
     }

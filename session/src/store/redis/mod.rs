@@ -11,10 +11,11 @@ mod rename;
 mod reply;
 mod scripts;
 mod server;
+mod update;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
 use ::redis::Client;
@@ -65,9 +66,14 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// |---|---|
 /// | load, with the expiry renewed | 1 (`GETEX`); 2 for a session whose life is not the layer's usual one |
 /// | load without renewal, create, update, touch, destroy, change of the id | 1 |
+/// | update of a session that somebody else has changed | 1; 2 where `SET` compares |
 /// | create, update, change of the id, with *n* index keys | 1 + *n*, and one more for the first session of a key |
 /// | update, destroy, change of the id, that takes *n* index keys away | 2 × *n* more |
 /// | change of the id, on a cluster | 2 |
+///
+/// On Redis 8.4 and Valkey 8.1, or later, an update is a `SET` that compares (`IFEQ`), if the session is no longer than 16 KiB
+/// and its type has no indexed fields; otherwise a script does it, which takes the server longer. The first update finds
+/// out what the server can.
 ///
 /// A load writes the expiry whether or not it moves by much ([`Renewal::after`]): that costs no more than reading. A
 /// command whose connection breaks before the answer is sent a second time, and what the first one wrote is recognised.
@@ -84,6 +90,8 @@ pub struct RedisStore<C = RedisConnection> {
     server: C,
     prefix: Prefix,
     last_sweep: Arc<AtomicI64>,
+    /// Whether the server's `SET` compares, as far as is known.
+    set_compares: Arc<AtomicBool>,
     /// How long an operation may take, if its commands have no limit of their own.
     limit: Option<Duration>,
 }
@@ -122,7 +130,13 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
 
 impl<C> RedisStore<C> {
     fn over(server: C, prefix: Prefix) -> Self {
-        Self { server, prefix, last_sweep: Arc::new(AtomicI64::new(0)), limit: None }
+        Self {
+            server,
+            prefix,
+            last_sweep: Arc::new(AtomicI64::new(0)),
+            set_compares: Arc::new(AtomicBool::new(true)),
+            limit: None,
+        }
     }
 
     /// An operation, or a step of a longer one, in its time.

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use super::reply::{Found, NEVER, loaded, unexpected};
-use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, UPDATE, command, expectation};
+use super::scripts::{CORRECT_LIFE, CREATE, DESTROY, PEEK, command, expectation};
 use super::{RedisServer, RedisStore};
 use crate::error::StoreError;
 use crate::id::SessionId;
-use crate::record::{Record, Revision};
-use crate::store::{Created, Loaded, Renewal, Updated};
+use crate::record::Record;
+use crate::store::{Created, Loaded, Renewal};
 use crate::timestamp::Timestamp;
 
 /// The life from now on, in milliseconds, to the end of the year 9999 at most. The server counts it, so that its clock
@@ -21,7 +21,7 @@ pub(super) fn life(expires: Timestamp) -> i64 {
     life_from(Timestamp::now(), expires)
 }
 
-fn life_from(now: Timestamp, expires: Timestamp) -> i64 {
+pub(super) fn life_from(now: Timestamp, expires: Timestamp) -> i64 {
     expires.min(NEVER).as_millis().saturating_sub(now.as_millis()).max(0)
 }
 
@@ -108,38 +108,6 @@ impl<C: RedisServer> RedisStore<C> {
             return Ok(if is_mine { stored } else { Created::Taken });
         }
         Ok(if is_stored { stored } else { Created::Taken })
-    }
-
-    pub(super) async fn update_session(
-        &self,
-        id: &SessionId,
-        expected: Revision,
-        record: Record,
-        expires: Timestamp,
-    ) -> Result<Updated, StoreError> {
-        self.add_entries(id, &record, expires).await?;
-        let now = Timestamp::now();
-        let key = self.prefix.key(id);
-        let list = self.list(&key, &record, expires);
-        let (expected, life) = (expectation(&expected), life_from(now, expires).to_string());
-        let arguments = [&*expected, record.json(), life.as_bytes()];
-        let reply = self.run_listed(&UPDATE, &[&key], &arguments, list.as_ref()).await?;
-        let repeated = reply.repeated;
-        let replaced = Updated::Replaced(record.clone().into());
-        Ok(match reply.found()? {
-            Found::Expected(former) => {
-                self.retire_entries(id, &former, record.index().unwrap_or_default()).await;
-                replaced
-            }
-            // Only then: in general, others write the very same text. Records that add up have a mark of their own.
-            Found::Other(value, _) if repeated && value == *record.json() => replaced,
-            Found::Other(..) if repeated && record.accumulates() => {
-                return Err(StoreError::new("the reply to a write was lost, and somebody else has written since"));
-            }
-            Found::Other(value, life) => loaded(value, life, now).map_or(Updated::Gone, Updated::Conflict),
-            Found::Gone => Updated::Gone,
-            Found::Taken => return Err(unexpected()),
-        })
     }
 
     pub(super) async fn touch_session(&self, id: &SessionId, expires: Timestamp) -> Result<bool, StoreError> {

@@ -41,7 +41,7 @@ impl<C: RedisServer> RedisStore<C> {
         Ok(Reply { value: result.map_err(StoreError::new)?, repeated })
     }
 
-    async fn try_to_ask(&self, command: &Cmd) -> (RedisResult<Value>, bool) {
+    pub(super) async fn try_to_ask(&self, command: &Cmd) -> (RedisResult<Value>, bool) {
         let result = self.server.send(command).await;
         match &result {
             Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {

@@ -53,9 +53,9 @@ fn call(name: &str, script: &str, keys: &[&[u8]], arguments: &[&[u8]]) -> Cmd {
     command
 }
 
-/// The longest value that is sent along to be compared; of a longer one it is the digest, which has to be made here and on
-/// the server.
-const SENT_ALONG: usize = 1024;
+/// The longest value in bytes that is sent along to be compared; of a longer one it is the digest. That spares the way,
+/// and costs both ends more: it has to be made here, and by the server's script.
+const SENT_ALONG: usize = 16 * 1024;
 
 /// What scripts compare a session's value with: the value that is expected, or its SHA-1 if it is a long one, since that
 /// is the digest that scripts can compute.
