@@ -1,9 +1,10 @@
 //! Instructions a request, counted by callgrind.
 
 use std::env;
+use std::fmt::Write;
 use std::process::Command;
 
-use session_tests::redis::RedisServer;
+use session_tests::redis::Program;
 
 use crate::Outcome;
 use crate::contestants::Contestant;
@@ -27,17 +28,21 @@ pub fn measure() -> Outcome<String> {
         let mine = a_request(contestant, None)?;
         table.row(contestant.name(), mine.iter().zip(&bare).map(|(mine, bare)| number(mine - bare)));
     }
-    let server = RedisServer::start(&[]);
-    let mut on_redis = Table::new(["on Redis"].into_iter().chain(Route::ALL.map(Route::name)));
-    for contestant in [Contestant::Floor, Contestant::Session] {
-        let mine = a_request(contestant, Some(&server.url()))?;
-        on_redis.row(contestant.name(), mine.iter().zip(&bare).map(|(mine, bare)| number(mine - bare)));
-    }
-    Ok(format!(
-        "Instructions a request over the bare router, in memory and on Redis, the system calls not counted. Valgrind's \
+    let mut text = format!(
+        "Instructions a request over the bare router, in memory and on servers, the system calls not counted. Valgrind's \
          processor has no instructions for SHA, so signatures and digests weigh several times what they do on a real \
-         one.\n\n{table}\n{on_redis}"
-    ))
+         one.\n\n{table}"
+    );
+    for program in Program::installed() {
+        let (place, server) = (format!("on {}", program.name()), program.start(&[]));
+        let mut table = Table::new([place.as_str()].into_iter().chain(Route::ALL.map(Route::name)));
+        for contestant in [Contestant::Floor, Contestant::Session] {
+            let mine = a_request(contestant, Some(&server.url()))?;
+            table.row(contestant.name(), mine.iter().zip(&bare).map(|(mine, bare)| number(mine - bare)));
+        }
+        write!(text, "\n{table}")?;
+    }
+    Ok(text)
 }
 
 fn a_request(contestant: Contestant, redis: Option<&str>) -> Outcome<Vec<f64>> {

@@ -3,12 +3,13 @@
 mod monitor;
 mod statements;
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use axum::Router;
 use session::{CookieOptions, Options, PostgresStore, RedisStore};
 use session_tests::database::{Database, Kind};
-use session_tests::redis::RedisServer;
+use session_tests::redis::Program;
 use tokio::runtime::Runtime;
 
 use self::monitor::Monitor;
@@ -22,9 +23,22 @@ use crate::table::Table;
 /// # Errors
 /// If one of the servers doesn't do what it is asked for.
 pub fn measure(runtime: &Runtime) -> Outcome<String> {
-    let server = RedisServer::start(&[]);
+    let mut text = "Commands a request, and which; in brackets those that a script runs on the server.\n".to_owned();
+    for program in Program::installed() {
+        write!(text, "\n{}", commands(runtime, program)?)?;
+    }
+    write!(
+        text,
+        "\nStatements a request, by their first words; `with` is a load that renews the expiry if that is due.\n\n{}",
+        statements(runtime)?
+    )?;
+    Ok(text)
+}
+
+fn commands(runtime: &Runtime, program: Program) -> Outcome<Table> {
+    let (place, server) = (format!("on {}", program.name()), program.start(&[]));
     let url = server.url();
-    let mut commands = Table::new(["on Redis"].into_iter().chain(Route::ALL.map(Route::name)));
+    let mut commands = Table::new([place.as_str()].into_iter().chain(Route::ALL.map(Route::name)));
     let mut monitor = Monitor::start(server.port())?;
     let floor = runtime.block_on(Contestant::Floor.app_on_redis(&url))?;
     commands.row("a bare client", row(runtime, floor, || monitor.commands())?);
@@ -32,6 +46,10 @@ pub fn measure(runtime: &Runtime) -> Outcome<String> {
         let store = runtime.block_on(RedisStore::connect(&url))?;
         commands.row(name, row(runtime, ours::app(store, options), || monitor.commands())?);
     }
+    Ok(commands)
+}
+
+fn statements(runtime: &Runtime) -> Outcome<Table> {
     let database = runtime.block_on(Database::new(Kind::Postgres));
     let mut statements = Table::new(["on PostgreSQL"].into_iter().chain(Route::ALL.map(Route::name)));
     statements::watch()?;
@@ -40,10 +58,7 @@ pub fn measure(runtime: &Runtime) -> Outcome<String> {
         runtime.block_on(store.migrate())?;
         statements.row(name, row(runtime, ours::app(store, options), || Ok(statements::take()))?);
     }
-    Ok(format!(
-        "Commands a request, and which; in brackets those that a script runs on the server.\n\n{commands}\nStatements a \
-         request, by their first words; `with` is a load that renews the expiry if that is due.\n\n{statements}"
-    ))
+    Ok(statements)
 }
 
 /// The options that could cost something.

@@ -6,7 +6,7 @@ mod server;
 
 use std::time::Duration;
 
-use session_tests::redis::RedisServer;
+use session_tests::redis::{Program, RedisServer};
 
 pub use self::server::serve;
 
@@ -36,7 +36,7 @@ struct Sample {
     long_wait: f64,
 }
 
-/// Measures all contestants in memory, then those that there are on Redis.
+/// Measures all contestants in memory, then those that there are on Redis, and on Valkey if it is installed.
 ///
 /// # Errors
 /// If a server can't be started, or answers anything but 200.
@@ -51,9 +51,10 @@ pub fn measure(runtime: &Runtime) -> Outcome<String> {
         if is_alone { "has a processor to itself" } else { "shares its processors with the load" }
     );
     text.push_str(&compare(runtime, "in memory", (&Contestant::ALL, is_alone), None)?);
-    let redis = RedisServer::start(&[]);
-    let on_redis = [Contestant::Floor, Contestant::Session];
-    text.push_str(&compare(runtime, "on Redis", (&on_redis, is_alone), Some(&redis))?);
+    for program in Program::installed() {
+        let (place, server) = (format!("on {}", program.name()), program.start(&[]));
+        text.push_str(&compare(runtime, &place, (&[Contestant::Floor, Contestant::Session], is_alone), Some(&server))?);
+    }
     Ok(text)
 }
 
@@ -87,7 +88,7 @@ fn compare(
         table.row(contestant.name(), mine.iter().zip(&samples[0]).map(|(mine, first)| cell(mine, first)));
         if redis.is_some() {
             let times = mine.iter().map(|mine| median(mine.iter().map(|one| one.redis).collect()));
-            table.row(format!("Redis, for {}", contestant.name()), times.map(|time| format!("{time:.1}")));
+            table.row(format!("the store, for {}", contestant.name()), times.map(|time| format!("{time:.1}")));
         }
     }
     Ok(format!("\n{table}"))
