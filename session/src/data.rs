@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserializer, Serializer};
 
 use crate::field::{Field, FieldSet, SpecialFields};
-use crate::record::{self, Decoded, FieldTexts, Form, IndexKey, SizeAtMost};
+use crate::record::{self, Decoded, FieldTexts, Form, IndexKey, Older, SizeAtMost};
 use crate::state::{Live, State, Writable};
 use crate::status::Status;
 
@@ -220,7 +220,7 @@ impl<T: SessionData> Decoded<T> {
         match self.older_text() {
             Some((older, changed)) => {
                 let texts = texts(&self.value, changed)?;
-                record::splice(older, T::FIELDS, changed, &texts, &self.frame())
+                record::splice(Older { json: older, meta: None }, T::FIELDS, changed, &texts, &self.frame())
             }
             None => record::write(&texts(&self.value, FieldSet::ALL)?, &self.frame()),
         }

@@ -355,7 +355,7 @@ fn leave_behind<'a>(
         let until = Timestamp::now().saturating_add(grace);
         let cookie = SessionCookie::stored(Arc::clone(attributes), Some(millis(grace)), Some(until));
         let absent = layer.absent(&status.request);
-        let frame = Frame { cookie: &cookie, absent, meta: records::Meta::default(), older_meta: None };
+        let frame = Frame { cookie: &cookie, absent, meta: records::Meta::default() };
         let moved = Moved { to: layer.key(id).as_str().to_owned(), until: until.as_millis() };
         let Ok(json) = records::moved(&frame, &moved) else { return };
         if let Err(error) = layer.create(left, Record::from_json(json), until).await {

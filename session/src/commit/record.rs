@@ -7,7 +7,7 @@ use crate::context::{LayerContext, RequestFacts};
 use crate::data::{Changes, SessionData, Special, index_of, size_at_most, texts};
 use crate::error::SessionError;
 use crate::field::FieldSet;
-use crate::record::{self, Decoded, FieldTexts, Form, Frame, Meta, Record};
+use crate::record::{self, Decoded, FieldTexts, Form, Frame, Meta, Older, Record};
 
 /// A new session, ready to be stored. `changes` are those since it began.
 pub(super) fn created<T: SessionData>(
@@ -59,8 +59,9 @@ pub(super) fn replaced<T: SessionData>(
             content.set_older_text(text.clone(), changed_before.union(changed));
         }
     } else {
-        let frame = Frame { absent: layer.absent(request), older_meta: old_meta, ..content.frame() };
-        let json = record::splice(old.json(), T::FIELDS, changed, texts, &frame);
+        let frame = Frame { absent: layer.absent(request), ..content.frame() };
+        let older = Older { json: old.json(), meta: old_meta };
+        let json = record::splice(older, T::FIELDS, changed, texts, &frame);
         content.set_json(json.map_err(encode_error::<T>)?);
     }
     finished(layer, content)

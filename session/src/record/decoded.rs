@@ -73,7 +73,7 @@ impl<T> Decoded<T> {
             Some((attributes, cookie_too)) => Absent { attributes, cookie_too: *cookie_too, usual: None },
             None => Absent { attributes: self.cookie.attributes(), cookie_too: false, usual: None },
         };
-        Frame { cookie: &self.cookie, absent, meta: self.meta, older_meta: None }
+        Frame { cookie: &self.cookie, absent, meta: self.meta }
     }
 
     pub(super) fn read(mut self, is_outdated: bool, moved: Option<Moved>) -> Self {

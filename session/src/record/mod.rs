@@ -39,7 +39,7 @@ pub(crate) use decoded::Decoded;
 pub(crate) use fields::FieldTexts;
 pub(crate) use read::read;
 pub(crate) use size::SizeAtMost;
-pub(crate) use write::{Frame, moved, splice, write};
+pub(crate) use write::{Frame, Older, moved, splice, write};
 
 /// A session as a store keeps it: a JSON text, or, as long as it doesn't leave this process, the session itself, whose
 /// text is made when somebody asks for it.

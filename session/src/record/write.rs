@@ -19,8 +19,14 @@ pub(crate) struct Frame<'a> {
     pub(crate) cookie: &'a SessionCookie,
     pub(crate) absent: Absent<'a>,
     pub(crate) meta: Meta,
-    /// That of the record in whose place it is to be written, if it is known.
-    pub(crate) older_meta: Option<Meta>,
+}
+
+/// A record in whose place another one is to be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Older<'a> {
+    pub(crate) json: &'a [u8],
+    /// What it says beside its cookie and its fields, if that is known.
+    pub(crate) meta: Option<Meta>,
 }
 
 impl Frame<'_> {
@@ -68,16 +74,16 @@ pub(crate) fn moved(frame: &Frame<'_>, moved: &Moved) -> Result<Vec<u8>, Error> 
     Ok(object.finish())
 }
 
-/// The record `old` with another frame and other values for the `changed` fields; everything else stays byte for
+/// The record `older` with another frame and other values for the `changed` fields; everything else stays byte for
 /// byte. A changed field without a text is taken out.
 pub(crate) fn splice(
-    old: &[u8],
+    Older { json: old, meta }: Older<'_>,
     fields: &'static [Field],
     changed: FieldSet,
     texts: &FieldTexts,
     frame: &Frame<'_>,
 ) -> Result<Vec<u8>, Error> {
-    let mut pending = Pending::new(fields, changed, texts, frame)?;
+    let mut pending = Pending::new(meta, fields, changed, texts, frame)?;
     let mut object = Object::with_capacity(old.len() + 64);
     let json = str::from_utf8(old).map_err(Error::custom)?;
     let mut walk = Walk::over(json, frame.absent.usual)?;
@@ -135,6 +141,7 @@ struct Pending<'a> {
 
 impl<'a> Pending<'a> {
     fn new(
+        older_meta: Option<Meta>,
         descriptions: &'static [Field],
         changed: FieldSet,
         texts: &'a FieldTexts,
@@ -142,7 +149,7 @@ impl<'a> Pending<'a> {
     ) -> Result<Self, Error> {
         let has_alias = |index| descriptions.get(index).is_some_and(|field: &Field| !field.aliases.is_empty());
         let cookie = frame.has_cookie();
-        let meta_stays = frame.older_meta == Some(frame.meta);
+        let meta_stays = older_meta == Some(frame.meta);
         let meta = if meta_stays { None } else { frame.meta_json()? };
         let is_all = cookie && meta_stays && !changed.iter().any(has_alias);
         Ok(Self { cookie, fields: changed, meta, is_all, frame, changed, descriptions, texts })
@@ -331,20 +338,17 @@ mod tests {
         let (mut count, fields) = (0, [&[][..], &[0], &[0, 1], &[0, 2]].map(|fields| fields.iter().copied().collect()));
         let versions = [(1, 1), (2, 2), (1, 2), (2, 1)];
         for ((older, newer), has_cookie) in versions.into_iter().flat_map(|of| [(of, true), (of, false)]) {
+            let stays = older == newer;
             let absent = Absent { attributes: &options, cookie_too: !has_cookie, usual: None };
-            let (older_meta, meta) = (Meta::new(older, None), Meta::new(newer, None));
+            let frame = Frame { cookie: &cookie, absent, meta: Meta::new(newer, None) };
             for old in [true, false].into_iter().flat_map(|had_cookie| records(had_cookie, older)) {
                 let record = said(old.as_bytes());
                 for (fields, has_a) in fields.into_iter().flat_map(|fields| [(fields, true), (fields, false)]) {
                     let texts = texts(fields, has_a);
-                    for older_meta in [None, Some(older_meta)] {
-                        let frame = Frame { cookie: &cookie, absent, meta, older_meta };
-                        let new = splice(old.as_bytes(), FIELDS, fields, &texts, &frame).unwrap();
-                        assert_eq!(
-                            said(&new),
-                            changed(record.clone(), fields, &texts, &frame, older == newer),
-                            "{old}"
-                        );
+                    for meta in [None, Some(Meta::new(older, None))] {
+                        let older = Older { json: old.as_bytes(), meta };
+                        let new = splice(older, FIELDS, fields, &texts, &frame).unwrap();
+                        assert_eq!(said(&new), changed(record.clone(), fields, &texts, &frame, stays), "{old}");
                         count += 1;
                     }
                 }
@@ -358,7 +362,7 @@ mod tests {
         let options = Arc::new(CookieOptions::default());
         let cookie = SessionCookie::stored(Arc::clone(&options), None, None);
         let absent = Absent { attributes: &options, cookie_too: false, usual: None };
-        let frame = Frame { cookie: &cookie, absent, meta: Meta::new(2, None), older_meta: None };
+        let frame = Frame { cookie: &cookie, absent, meta: Meta::new(2, None) };
         let json = String::from_utf8(write(&texts(FieldSet::ALL, true), &frame).unwrap()).unwrap();
         assert!(json.starts_with(r#"{"cookie":{"#), "{json}");
         assert!(json.ends_with(r#"},"a":"new a","b\n":"new b","c":"new c","$session":{"v":2}}"#), "{json}");
