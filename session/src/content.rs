@@ -1,6 +1,7 @@
 //! Opening the session that a request asks for, and the facts about it at the end.
 
 use std::any::type_name;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -8,7 +9,7 @@ use http::request::Parts;
 use crate::context::{LayerContext, RequestFacts};
 use crate::cookie::SessionCookie;
 use crate::data::{Changes, Content, SessionData, Tracked, Wanted};
-use crate::error::SessionError;
+use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
 use crate::lifecycle::{Ending, Facts, Rules};
 use crate::options::{Ids, OnInvalid};
@@ -34,15 +35,26 @@ impl<T: SessionData> Content<T> {
         let Some(request) = layer.read_request(parts)? else { return Ok(None) };
         let Some(id) = layer.presented_id(parts, 0) else { return Self::begin(layer, request, None).map(Some) };
         let loaded = answer!(layer.load(&id, true));
-        let elsewhere = match loaded.map_err(SessionError::from)? {
-            None => Elsewhere::Nowhere,
-            Some(loaded) => match living(layer, &request, loaded)? {
+        let elsewhere = match loaded {
+            Err(error) => return Err(failed(error)),
+            Ok(None) => Elsewhere::Nowhere,
+            Ok(Some(loaded)) => match living(layer, &request, loaded)? {
                 Ok(found) => return Ok(Some(Self::stored(request, id, found))),
                 Err(elsewhere) => elsewhere,
             },
         };
-        // Boxed, so that the future of each extractor, which is moved around, has room for the usual way only.
-        Box::pin(Self::open_otherwise(layer, request, parts, (id, elsewhere))).await.map(Some)
+        Self::otherwise(layer, request, parts, (id, elsewhere)).await.map(Some)
+    }
+
+    /// Boxed, so that the future of each extractor, which is moved around, has room for the usual way only.
+    #[cold]
+    fn otherwise(
+        layer: &LayerContext,
+        request: RequestFacts,
+        parts: &Parts,
+        first: (SessionId, Elsewhere),
+    ) -> Pin<Box<impl Future<Output = Opened<Self>>>> {
+        Box::pin(Self::open_otherwise(layer, request, parts, first))
     }
 
     /// The first cookie leads elsewhere than to a living session. One of a narrower path comes first, and may be left over
@@ -160,13 +172,29 @@ fn living<T: SessionData>(
         Ok(found) => found,
         Err(error) => return unreadable(layer, error).map(|()| Err(Elsewhere::Nowhere)),
     };
-    if has_timed_out(layer, &found.decoded.meta) {
-        return Ok(Err(Elsewhere::TimedOut));
+    if layer.options.absolute_timeout.is_none() && found.decoded.moved().is_none() {
+        return Ok(Ok(found));
     }
-    Ok(match found.decoded.moved() {
+    Ok(still_living(layer, found))
+}
+
+/// The session that was loaded, unless it began too long ago, or has another id now.
+#[cold]
+fn still_living<T: SessionData>(layer: &LayerContext, found: Found<T>) -> Result<Found<T>, Elsewhere> {
+    if has_timed_out(layer, &found.decoded.meta) {
+        return Err(Elsewhere::TimedOut);
+    }
+    match found.decoded.moved() {
         Some(moved) => Err(Elsewhere::Moved(Box::new(moved.clone()))),
         None => Ok(found),
-    })
+    }
+}
+
+// What few requests come to, errors above all, is cold in these rooms: compilers keep it out of the way of the others, which
+// have to fetch all the code between what they run through.
+#[cold]
+fn failed(error: StoreError) -> Box<SessionError> {
+    Box::new(error.into())
 }
 
 /// A record that can't be read is an error, or as good as none.

@@ -271,7 +271,7 @@ impl<T: SessionData, S: State> Session<T, S> {
         let (tracked, status, slot) = self.parts_mut();
         match commit::regenerate(&slot.layer, tracked, status).await {
             Ok(()) => Ok(self.into_state()),
-            Err(error) => Err(TransitionError { error, session: self }),
+            Err(error) => Err(self.refused(error)),
         }
     }
 
@@ -286,7 +286,7 @@ impl<T: SessionData, S: State> Session<T, S> {
     {
         let (tracked, status, slot) = self.parts_mut();
         if let Err(error) = commit::destroy(&slot.layer, status).await {
-            return Err(TransitionError { error, session: self });
+            return Err(self.refused(error));
         }
         status.ending = Ending::Destroyed;
         slot.destroyed(commit::removal(&slot.layer, status, &tracked.base().cookie));
@@ -300,6 +300,11 @@ impl<T: SessionData, S: State> Session<T, S> {
         S: Writable,
     {
         self.parts_mut().1.ending = Ending::Unset;
+    }
+
+    #[cold]
+    fn refused(self, error: SessionError) -> TransitionError<T, S> {
+        TransitionError { error, session: self }
     }
 
     /// A handle that stays away beyond the response leaves the header for its stored session behind.

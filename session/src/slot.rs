@@ -49,10 +49,14 @@ impl<T: SessionData> Slot<T> {
             return Ok(content);
         }
         let opening = Opening(self);
-        let content = Content::open(&self.layer, parts).await.map_err(|error| *error)?;
-        let content = content.ok_or(SessionRejection::OutsidePath { session: type_name::<T>() })?;
-        opening.succeeded();
-        Ok(content)
+        match Content::open(&self.layer, parts).await {
+            Ok(Some(content)) => {
+                opening.succeeded();
+                Ok(content)
+            }
+            Ok(None) => Err(SessionRejection::OutsidePath { session: type_name::<T>() }),
+            Err(error) => Err(rejected(*error)),
+        }
     }
 
     /// Makes the caller the only one who may have the session; gives it what there is of it.
@@ -133,6 +137,11 @@ impl<T> Slot<T> {
     fn state(&self) -> MutexGuard<'_, SlotState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[cold]
+fn rejected(error: SessionError) -> SessionRejection {
+    error.into()
 }
 
 /// Leaves the slot unopened if opening fails or is given up, so that it can be tried again.

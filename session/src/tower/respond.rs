@@ -39,9 +39,15 @@ pub(super) fn with_error<ResBody: From<Bytes>>(options: &Options, error: &Sessio
 }
 
 /// Replaces the handlers' response by the one that the application shapes, if it reports a session error.
+#[inline]
 pub(super) fn shape_reported<ResBody: From<Bytes>>(options: &Options, response: &mut Response<ResBody>) {
-    if !response.extensions().is_empty()
-        && let Some(ReportedError(error)) = response.extensions_mut().remove()
+    if !response.extensions().is_empty() {
+        look_for_a_report(options, response);
+    }
+}
+
+fn look_for_a_report<ResBody: From<Bytes>>(options: &Options, response: &mut Response<ResBody>) {
+    if let Some(ReportedError(error)) = response.extensions_mut().remove()
         && let Some(shaped) = shaped(options, &error)
     {
         *response = shaped;
