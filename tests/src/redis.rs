@@ -159,7 +159,10 @@ pub fn shared_cluster() -> Vec<String> {
 /// If it doesn't answer.
 pub async fn remove_keys(url: &str, prefix: &str) {
     let client = ::redis::Client::open(url).expect("a URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("the server answers");
+    // Nobody waits for it, however busy the server is.
+    let patient = ::redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
+    let mut connection =
+        client.get_multiplexed_async_connection_with_config(&patient).await.expect("the server answers");
     let pattern: String = prefix.trim_end_matches(':').chars().flat_map(|letter| ['\\', letter]).chain(['*']).collect();
     let mut cursor = 0;
     loop {
