@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use session::store::{Created, Record, Renamed, Renewal, Revision, Updated};
+use session::store::{Created, IndexKey, Record, Renamed, Renewal, Revision, Updated};
 use session::{MemoryStore, SessionId, Store, StoreError, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -305,4 +307,64 @@ async fn of_parallel_renamings_of_one_session_one_wins_and_one_session_is_left()
         }
         assert_eq!(store.len().await.unwrap(), 1);
     }
+}
+
+fn now<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+}
+
+#[test]
+fn a_session_is_found_by_a_key_that_it_keeps_while_others_change() {
+    const UPDATES: usize = 20_000;
+    let (store, id, key) = (MemoryStore::new(), id("a"), |name: &str| IndexKey::new("user", name.as_bytes()));
+    let keyed = |other| record("{}").with_index([key("kept"), key(other)]);
+    now(store.create(&id, keyed("first"), in_an_hour())).unwrap();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..UPDATES {
+                let revision = now(store.load(&id, None)).unwrap().unwrap().revision;
+                let other = if number % 2 == 0 { "second" } else { "third" };
+                now(store.update(&id, revision, keyed(other), in_an_hour())).unwrap();
+            }
+            is_over.store(true, Ordering::SeqCst);
+        });
+        let mut missed = 0;
+        while !is_over.load(Ordering::SeqCst) {
+            missed += usize::from(now(store.find(&key("kept"), None, 10)).unwrap().sessions.is_empty());
+        }
+        assert_eq!(missed, 0);
+    });
+}
+
+#[test]
+fn a_session_that_changes_its_id_once_is_not_missed_twice() {
+    const MOVES: usize = 20_000;
+    let (store, key) = (MemoryStore::new(), IndexKey::new("user", b"7"));
+    let keyed = || record("{}").with_index([key.clone()]);
+    let Created::Stored(mut revision) = now(store.create(&id("0"), keyed(), in_an_hour())).unwrap() else {
+        unreachable!("the id is free")
+    };
+    let (begun, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let is_missed = || now(store.find(&key, None, 10)).unwrap().sessions.is_empty();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..MOVES {
+                let (old, new) = (id(&number.to_string()), id(&(number + 1).to_string()));
+                begun.fetch_add(1, Ordering::SeqCst);
+                let renamed = now(store.rename(&old, revision.clone(), &new, keyed(), in_an_hour())).unwrap();
+                ended.fetch_add(1, Ordering::SeqCst);
+                let Renamed::Stored(next) = renamed else { unreachable!("nobody else changes it") };
+                revision = next;
+            }
+        });
+        let mut missed = 0;
+        while ended.load(Ordering::SeqCst) < MOVES {
+            let before = ended.load(Ordering::SeqCst);
+            let is_missed_twice = is_missed() && is_missed();
+            let moves = begun.load(Ordering::SeqCst) - before;
+            missed += usize::from(is_missed_twice && moves <= 1);
+        }
+        assert_eq!(missed, 0);
+    });
 }

@@ -23,12 +23,16 @@ impl Index {
     }
 
     pub(super) fn remove(&self, id: &PackedId, record: &Record) {
+        self.remove_but(id, record, &[]);
+    }
+
+    fn remove_but(&self, id: &PackedId, record: &Record, kept: &[IndexKey]) {
         let keys = record.index().unwrap_or_default();
         if keys.is_empty() {
             return;
         }
         let mut index = self.lock();
-        for key in keys {
+        for key in keys.iter().filter(|key| !kept.contains(key)) {
             if let Some(ids) = index.get_mut(key) {
                 ids.remove(id);
                 if ids.is_empty() {
@@ -38,10 +42,12 @@ impl Index {
         }
     }
 
+    /// The session is found all the while by the keys that both records have.
     pub(super) fn replace(&self, id: &PackedId, old: &Record, new: &Record) {
-        if old.index().unwrap_or_default() != new.index().unwrap_or_default() {
-            self.remove(id, old);
+        let kept = new.index().unwrap_or_default();
+        if old.index().unwrap_or_default() != kept {
             self.insert(id, new);
+            self.remove_but(id, old, kept);
         }
     }
 

@@ -139,6 +139,8 @@ impl Sessions {
         if self.living(target.as_deref_mut().unwrap_or(source), &new, now, |_| ()).is_some() {
             return Renamed::Taken;
         }
+        // Whoever looks for the session meanwhile finds one of its ids, and waits for the shard.
+        self.index.insert(&new, &record);
         drop(self.remove(source, &old));
         Renamed::Stored(self.insert(target.unwrap_or(source), new, record, expires))
     }
