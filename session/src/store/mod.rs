@@ -107,6 +107,9 @@ pub trait Store: Send + Sync + 'static {
     /// Some of the living sessions that were stored with `key` in their record's [index](Record::index), as
     /// [`all`](Self::all) lists them.
     ///
+    /// A session that keeps the key while its record is replaced is listed all the while. One that changes its id may be
+    /// missed by a listing; of two, one after the other, one has it, unless it changes its id again.
+    ///
     /// A session may be listed that no longer has the key, while its record is replaced, or after it was replaced by
     /// one without an index: who asks looks at the record.
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page>;

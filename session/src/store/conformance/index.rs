@@ -1,17 +1,23 @@
 //! Finding sessions by the keys of their records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use tokio::task::yield_now;
 
 use super::case::{Checked, Failure};
-use super::probe::Probe;
+use super::probe::{Probe, both};
 use super::sample::{
     HOUR, MINUTE, ago, between, id, indexed, key, record, renewal, same, same_expiry, same_text, within,
 };
 use crate::id::SessionId;
-use crate::store::{IndexKey, Loaded};
+use crate::store::{IndexKey, Loaded, Renamed};
 
 /// As in the listing of all.
 const SESSIONS: u64 = 61;
+
+/// How long something changes while another task looks: for a store in this process, some ten thousand times.
+const A_WHILE: Duration = Duration::from_millis(200);
 
 cases! {
     "index": [
@@ -22,6 +28,8 @@ cases! {
         finds_no_session_without_keys,
         lists_each_session_of_a_key,
         lists_those_that_stay_while_others_come_and_go,
+        finds_a_session_by_a_key_that_it_keeps_while_another_one_changes,
+        misses_a_session_that_changes_its_id_once_at_most,
         is_replaced_with_the_record,
         is_removed_by_an_empty_list,
         harms_no_update_without_keys,
@@ -112,6 +120,55 @@ async fn lists_those_that_stay_while_others_come_and_go(store: Probe) -> Checked
         }
     }
     ensure!(listed == stay, "of {} sessions that stayed, {} are found", stay.len(), listed.len());
+    Ok(())
+}
+
+async fn finds_a_session_by_a_key_that_it_keeps_while_another_one_changes(store: Probe) -> Checked {
+    let (id, kept, others) = (id()?, key()?, [key()?, key()?]);
+    let mut expected = store.stored(&id, &indexed(0, &[&kept, &others[0]]), within(HOUR)).await?;
+    let end = Instant::now() + A_WHILE;
+    let changes = {
+        let (store, id, kept) = (store.clone(), id.clone(), kept.clone());
+        async move {
+            for (number, other) in (1..).zip(others.iter().cycle().skip(1)).take_while(|_| Instant::now() < end) {
+                expected = store.replaced(&id, expected, &indexed(number, &[&kept, other]), within(HOUR)).await?;
+                yield_now().await;
+            }
+            Ok(())
+        }
+    };
+    let looks = async move {
+        while Instant::now() < end {
+            ensure!(store.finds(&kept, &id).await?, "`find` misses a session by a key that it keeps");
+            yield_now().await;
+        }
+        Ok(())
+    };
+    both(0, changes, looks).await.map(|_| ())
+}
+
+async fn misses_a_session_that_changes_its_id_once_at_most(store: Probe) -> Checked {
+    let (mut old, key) = (id()?, key()?);
+    let mut expected = store.stored(&old, &indexed(0, &[&key]), within(HOUR)).await?;
+    let end = Instant::now() + A_WHILE;
+    for round in (0..).take_while(|_| Instant::now() < end) {
+        let new = id()?;
+        let change = {
+            let (store, new, record) = (store.clone(), new.clone(), indexed(round, &[&key]));
+            async move { store.rename((&old, expected), &new, &record, within(HOUR)).await }
+        };
+        let looks = {
+            let (store, key) = (store.clone(), key.clone());
+            async move { Ok([store.listed(Some(&key), 100).await?, store.listed(Some(&key), 100).await?]) }
+        };
+        let (renamed, listings) = both(round, change, looks).await?;
+        let Renamed::Stored(revision) = renamed else {
+            return Err(Failure::new(format!("`rename` that nobody disturbs answers {renamed:?}")));
+        };
+        let is_missed = listings.iter().all(BTreeMap::is_empty);
+        ensure!(!is_missed, "two `find`s, one after the other, both miss a session that changes its id once meanwhile");
+        (old, expected) = (new, revision);
+    }
     Ok(())
 }
 

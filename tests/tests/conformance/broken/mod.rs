@@ -248,6 +248,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         timing::TouchInTwoSteps: "races::of_destroy_and_touch_end_destroyed";
         timing::RenameInTwoSteps: "races::of_rename_and_update_let_one_win",
             "races::of_many_renames_of_one_record_one_wins", "dropped::rename_leaves_one_record";
+        timing::IndexReplacedInTwoSteps:
+            "index::finds_a_session_by_a_key_that_it_keeps_while_another_one_changes";
+        timing::IndexMovedInTwoSteps: "index::misses_a_session_that_changes_its_id_once_at_most";
         timing::ConnectionsLost: "dropped::operations_give_no_answers_to_others";
         timing::AnswersOutOfStep: "dropped::operations_give_no_answers_to_others";
         timing::ClonesApart: "handles::share_their_sessions", "handles::outlive_the_first";

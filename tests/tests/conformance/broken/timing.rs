@@ -108,6 +108,58 @@ impl Flaw for TouchInTwoSteps {
 }
 
 #[derive(Clone, Default)]
+pub(crate) struct IndexReplacedInTwoSteps;
+
+impl Flaw for IndexReplacedInTwoSteps {
+    fn update<'a>(
+        &'a self,
+        store: &'a MemoryStore,
+        id: &'a SessionId,
+        expected: Revision,
+        record: Record,
+        expires: Timestamp,
+    ) -> StoreFuture<'a, Updated> {
+        StoreFuture::new(async move {
+            match store.update(id, expected, record.clone().with_index([]), expires).await? {
+                Updated::Replaced(revision) => {
+                    others_come_between().await;
+                    store.update(id, revision, record, expires).await
+                }
+                refused => Ok(refused),
+            }
+        })
+    }
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct IndexMovedInTwoSteps;
+
+impl Flaw for IndexMovedInTwoSteps {
+    fn rename<'a>(
+        &'a self,
+        store: &'a MemoryStore,
+        old: (&'a SessionId, Revision),
+        new: &'a SessionId,
+        record: Record,
+        expires: Timestamp,
+    ) -> StoreFuture<'a, Renamed> {
+        StoreFuture::new(async move {
+            match store.rename(old.0, old.1, new, record.clone().with_index([]), expires).await? {
+                Renamed::Stored(revision) => {
+                    others_come_between().await;
+                    match store.update(new, revision, record, expires).await? {
+                        Updated::Replaced(revision) => Ok(Renamed::Stored(revision)),
+                        Updated::Conflict(theirs) => Ok(Renamed::Conflict(theirs)),
+                        Updated::Gone => Ok(Renamed::Gone),
+                    }
+                }
+                refused => Ok(refused),
+            }
+        })
+    }
+}
+
+#[derive(Clone, Default)]
 pub(crate) struct RenameInTwoSteps;
 
 impl Flaw for RenameInTwoSteps {
