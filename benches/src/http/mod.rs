@@ -11,6 +11,7 @@ use session_tests::redis::{Program, RedisServer};
 pub use self::server::serve;
 
 use self::load::{Visitors, send};
+use self::processors::Processor;
 use self::server::{Server, redis_time};
 use crate::Outcome;
 use crate::contestants::Contestant;
@@ -41,19 +42,24 @@ struct Sample {
 /// # Errors
 /// If a server can't be started, or answers anything but 200.
 pub fn measure(runtime: &Runtime) -> Outcome<String> {
-    let is_alone = processors::leave_the_first();
+    let processor = Processor::left_alone();
     let mut text = format!(
         "The server's processor time a request in microseconds, in brackets over that of the first line, and the median and \
          99th percentile of the time until the answer, in microseconds, over {} connections that never rest: medians of \
          {ROUNDS} rounds of {} requests. The server {}.\n",
         load::CONNECTIONS,
         number(REQUESTS as f64),
-        if is_alone { "has a processor to itself" } else { "shares its processors with the load" }
+        if processor.is_some() { "has a processor to itself" } else { "shares its processors with the load" }
     );
-    text.push_str(&compare(runtime, "in memory", (&Contestant::ALL, is_alone), None)?);
+    text.push_str(&compare(runtime, "in memory", (&Contestant::ALL, processor), None)?);
     for program in Program::installed() {
         let (place, server) = (format!("on {}", program.name()), program.start(&[]));
-        text.push_str(&compare(runtime, &place, (&[Contestant::Floor, Contestant::Session], is_alone), Some(&server))?);
+        text.push_str(&compare(
+            runtime,
+            &place,
+            (&[Contestant::Floor, Contestant::Session], processor),
+            Some(&server),
+        )?);
     }
     Ok(text)
 }
@@ -62,11 +68,11 @@ pub fn measure(runtime: &Runtime) -> Outcome<String> {
 fn compare(
     runtime: &Runtime,
     place: &str,
-    (contestants, are_alone): (&[Contestant], bool),
+    (contestants, processor): (&[Contestant], Option<Processor>),
     redis: Option<&RedisServer>,
 ) -> Outcome<String> {
     let start = |contestant: &Contestant| {
-        let server = Server::start(*contestant, redis.map(RedisServer::url).as_deref(), are_alone)?;
+        let server = Server::start(*contestant, redis.map(RedisServer::url).as_deref(), processor)?;
         let visitors = runtime.block_on(Visitors::log_in(server.address()))?;
         Ok((server, visitors))
     };

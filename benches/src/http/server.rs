@@ -1,9 +1,10 @@
 //! A contestant in a process of its own, and the processor time that it has used.
 
+use std::env;
 use std::fs::{self, DirEntry};
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{self, Child, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use session_tests::redis::{RedisServer, cli};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use super::processors;
+use super::processors::Processor;
 use crate::Outcome;
 use crate::contestants::Contestant;
 
@@ -22,9 +23,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// With `is_alone`, on a processor of its own.
-    pub(super) fn start(contestant: Contestant, redis: Option<&str>, is_alone: bool) -> Outcome<Self> {
-        let mut command = processors::on_the_first(is_alone)?;
+    /// On this processor, if one was left alone.
+    pub(super) fn start(contestant: Contestant, redis: Option<&str>, processor: Option<Processor>) -> Outcome<Self> {
+        let mut command = processor.map_or_else(|| env::current_exe().map(Command::new), Processor::run)?;
         command.args(["--serve", contestant.name()]).args(redis).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut server = Self { child: command.spawn()?, port: 0 };
         let mut line = String::new();
