@@ -141,8 +141,12 @@ impl Sessions {
         }
         // Whoever looks for the session meanwhile finds one of its ids, and waits for the shard.
         self.index.insert(&new, &record);
-        drop(self.remove(source, &old));
-        Renamed::Stored(self.insert(target.unwrap_or(source), new, record, expires))
+        if let Some(session) = source.remove(&old) {
+            self.index.remove(&old, &session.record);
+        }
+        let revision = Revision::identity(record.clone());
+        target.unwrap_or(source).insert(new, Session { record, expires });
+        Renamed::Stored(revision)
     }
 
     pub(super) fn destroy(&self, id: &SessionId) {
