@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -319,18 +319,16 @@ fn a_session_is_found_by_a_key_that_it_keeps_while_others_change() {
     let (store, id, key) = (MemoryStore::new(), id("a"), |name: &str| IndexKey::new("user", name.as_bytes()));
     let keyed = |other| record("{}").with_index([key("kept"), key(other)]);
     now(store.create(&id, keyed("first"), in_an_hour())).unwrap();
-    let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let changes = scope.spawn(|| {
             for number in 0..UPDATES {
                 let revision = now(store.load(&id, None)).unwrap().unwrap().revision;
                 let other = if number % 2 == 0 { "second" } else { "third" };
                 now(store.update(&id, revision, keyed(other), in_an_hour())).unwrap();
             }
-            is_over.store(true, Ordering::SeqCst);
         });
         let mut missed = 0;
-        while !is_over.load(Ordering::SeqCst) {
+        while !changes.is_finished() {
             missed += usize::from(now(store.find(&key("kept"), None, 10)).unwrap().sessions.is_empty());
         }
         assert_eq!(missed, 0);
@@ -348,7 +346,7 @@ fn a_session_that_changes_its_id_once_is_not_missed_twice() {
     let (begun, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let is_missed = || now(store.find(&key, None, 10)).unwrap().sessions.is_empty();
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let changes = scope.spawn(|| {
             for number in 0..MOVES {
                 let (old, new) = (id(&number.to_string()), id(&(number + 1).to_string()));
                 begun.fetch_add(1, Ordering::SeqCst);
@@ -359,7 +357,7 @@ fn a_session_that_changes_its_id_once_is_not_missed_twice() {
             }
         });
         let mut missed = 0;
-        while ended.load(Ordering::SeqCst) < MOVES {
+        while !changes.is_finished() {
             let before = ended.load(Ordering::SeqCst);
             let is_missed_twice = is_missed() && is_missed();
             let moves = begun.load(Ordering::SeqCst) - before;

@@ -16,7 +16,7 @@ use crate::store::{IndexKey, Loaded, Renamed};
 /// As in the listing of all.
 const SESSIONS: u64 = 61;
 
-/// How long something changes while another task looks: for a store in this process, some ten thousand times.
+/// How long something changes while another task looks.
 const A_WHILE: Duration = Duration::from_millis(200);
 
 cases! {

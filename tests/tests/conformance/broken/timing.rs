@@ -120,13 +120,10 @@ impl Flaw for IndexReplacedInTwoSteps {
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
         StoreFuture::new(async move {
-            match store.update(id, expected, record.clone().with_index([]), expires).await? {
-                Updated::Replaced(revision) => {
-                    others_come_between().await;
-                    store.update(id, revision, record, expires).await
-                }
-                refused => Ok(refused),
-            }
+            let updated = store.update(id, expected, record.clone().with_index([]), expires).await?;
+            let Updated::Replaced(revision) = updated else { return Ok(updated) };
+            others_come_between().await;
+            store.update(id, revision, record, expires).await
         })
     }
 }
@@ -144,16 +141,12 @@ impl Flaw for IndexMovedInTwoSteps {
         expires: Timestamp,
     ) -> StoreFuture<'a, Renamed> {
         StoreFuture::new(async move {
-            match store.rename(old.0, old.1, new, record.clone().with_index([]), expires).await? {
-                Renamed::Stored(revision) => {
-                    others_come_between().await;
-                    match store.update(new, revision, record, expires).await? {
-                        Updated::Replaced(revision) => Ok(Renamed::Stored(revision)),
-                        Updated::Conflict(theirs) => Ok(Renamed::Conflict(theirs)),
-                        Updated::Gone => Ok(Renamed::Gone),
-                    }
-                }
-                refused => Ok(refused),
+            let renamed = store.rename(old.0, old.1, new, record.clone().with_index([]), expires).await?;
+            let Renamed::Stored(revision) = renamed else { return Ok(renamed) };
+            others_come_between().await;
+            match store.update(new, revision, record, expires).await? {
+                Updated::Replaced(revision) => Ok(Renamed::Stored(revision)),
+                Updated::Conflict(_) | Updated::Gone => Ok(Renamed::Gone),
             }
         })
     }
