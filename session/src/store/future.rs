@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
 
+use super::clock::Clock;
 use crate::error::StoreError;
 
 /// What a store's operation returns: an answer that is there at once, which costs no allocation, or a boxed future.
@@ -39,11 +39,10 @@ enum Answer<'a, T> {
 type Waited<'a, T> = dyn Future<Output = Result<T, StoreError>> + Send + 'a;
 
 pin_project! {
-    /// An answer that is waited for, with its clock, so that both take one allocation.
+    /// An answer that is waited for, and how long.
     struct Later<F: ?Sized> {
         limit: Option<Duration>,
-        #[pin]
-        clock: Option<Sleep>,
+        clock: Option<Clock>,
         #[pin]
         answer: F,
     }
@@ -129,17 +128,15 @@ impl<T, F: Future<Output = Result<T, StoreError>> + ?Sized> Future for Later<F> 
 
     /// The clock starts when the answer isn't there at the first look.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
+        let this = self.project();
         if let Poll::Ready(answer) = this.answer.poll(context) {
+            if let Some(clock) = this.clock.take() {
+                clock.put_back();
+            }
             return Poll::Ready(answer);
         }
         let Some(after) = *this.limit else { return Poll::Pending };
-        if this.clock.is_none() {
-            this.clock.set(Some(sleep(after)));
-        }
-        if let Some(clock) = this.clock.as_pin_mut() {
-            ready!(clock.poll(context));
-        }
+        ready!(this.clock.get_or_insert_with(|| Clock::set(after)).poll(context));
         Poll::Ready(Err(StoreError::Timeout { after }))
     }
 }

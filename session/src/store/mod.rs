@@ -1,6 +1,7 @@
 //! Where sessions are kept: the contract of a store, and the stores that come with this library.
 
 mod cached;
+mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod future;
