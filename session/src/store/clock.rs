@@ -77,13 +77,13 @@ impl Clock {
 
 /// A clock of this runtime, by the number that Tokio gives each. Those of another one, which may have ended, are let go.
 fn taken(runtime: Id) -> Option<Pin<Box<Sleep>>> {
-    let (clock, strange) = IDLE.with_borrow_mut(|idle| {
+    let (clock, foreign) = IDLE.with_borrow_mut(|idle| {
         if idle.runtime.replace(runtime) == Some(runtime) {
             (idle.clocks.pop(), Vec::new())
         } else {
             (None, mem::take(&mut idle.clocks))
         }
     });
-    drop(strange);
+    drop(foreign);
     clock
 }

@@ -63,7 +63,7 @@ impl<'a, T> StoreFuture<'a, T> {
     /// [`Options::store_timeout`](crate::Options::store_timeout); a store sets one only if it knows better.
     ///
     /// A future with a limit is to be polled in a Tokio runtime that has a clock. An answer that is there at once needs
-    /// none.
+    /// none. The waits of a thread use the same timers again, so that a limit costs little unless it is reached.
     ///
     /// ```
     /// use std::time::Duration;
