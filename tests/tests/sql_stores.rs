@@ -31,6 +31,7 @@ session_tests::main! {
     [Postgres] postgres_sweeps_in_steps,
     [Postgres] postgres_takes_few_statements,
     [Postgres] postgres_replaces_lost_connections,
+    [Postgres] postgres_keeps_a_connection_whose_statement_was_refused,
     [Postgres] postgres_stores_what_it_answers_after_a_dropped_write,
     [Postgres] postgres_reports_an_exhausted_pool,
     [Postgres] postgres_reads_and_writes_vectors_of_node,
@@ -44,6 +45,7 @@ session_tests::main! {
     [Mysql] mysql_sweeps_in_steps,
     [Mysql] mysql_takes_few_statements,
     [Mysql] mysql_replaces_lost_connections,
+    [Mysql] mysql_keeps_a_connection_whose_statement_was_refused,
     [Mysql] mysql_stores_what_it_answers_after_a_dropped_write,
 }
 
@@ -72,6 +74,8 @@ tests! {
     postgres_migrates_at_once => contract::migrates_at_once(Postgres),
     postgres_sweeps_in_steps => contract::sweeps_in_steps(Postgres),
     postgres_replaces_lost_connections => failures::lost_connections_are_replaced(Postgres),
+    postgres_keeps_a_connection_whose_statement_was_refused =>
+        failures::a_refused_statement_costs_no_connection(Postgres),
     postgres_stores_what_it_answers_after_a_dropped_write =>
         failures::what_is_answered_after_a_dropped_write_is_stored(Postgres),
     postgres_reports_an_exhausted_pool => failures::an_exhausted_pool_is_an_error(),
@@ -85,6 +89,8 @@ tests! {
     mysql_migrates_at_once => contract::migrates_at_once(Mysql),
     mysql_sweeps_in_steps => contract::sweeps_in_steps(Mysql),
     mysql_replaces_lost_connections => failures::lost_connections_are_replaced(Mysql),
+    mysql_keeps_a_connection_whose_statement_was_refused =>
+        failures::a_refused_statement_costs_no_connection(Mysql),
     mysql_stores_what_it_answers_after_a_dropped_write =>
         failures::what_is_answered_after_a_dropped_write_is_stored(Mysql),
 }

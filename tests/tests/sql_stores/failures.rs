@@ -3,11 +3,10 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use session::store::{Created, IndexKey, Updated};
+use session::store::{Created, IndexKey, Renewal, Updated};
 use session::{MySqlStore, PostgresStore, SqliteStore, Store};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
@@ -80,25 +79,37 @@ pub(crate) async fn an_exhausted_pool_is_an_error() {
     assert!(load(&store, "a").await.is_some());
 }
 
+/// A server with more to do than it can refuses statements. It would have still more to do if each cost a connection.
+pub(crate) async fn a_refused_statement_costs_no_connection(kind: Kind) {
+    let database = Database::new(kind).await;
+    let other = database.store().await;
+    let any = over_one_connection(&database).await;
+    let store = any.shared();
+    let (limit, connection) = match kind {
+        Kind::Postgres => ("SET lock_timeout = 100", "SELECT pg_backend_pid()::bigint"),
+        _ => ("SET innodb_lock_wait_timeout = 1", "SELECT CAST(CONNECTION_ID() AS SIGNED)"),
+    };
+    create(&*store, "a", record("0"), ahead(60_000)).await;
+    any.run(limit).await;
+    let before = any.number(connection).await;
+
+    other.rest().await;
+    other.run("BEGIN; UPDATE session SET expire = expire").await;
+    let renewal = Renewal { ttl: Duration::from_secs(600), usual: Duration::ZERO, after: Duration::ZERO };
+    let refused = store.load(&id("a"), Some(renewal)).await;
+    other.rest().await;
+    other.run("ROLLBACK").await;
+
+    refused.unwrap_err();
+    assert_eq!(any.number(connection).await, before);
+    assert!(load(&*store, "a").await.is_some());
+}
+
 /// Writes that are given up at any moment leave no transaction behind, in which later writes would end up.
 pub(crate) async fn what_is_answered_after_a_dropped_write_is_stored(kind: Kind) {
     let database = Database::new(kind).await;
     let others = database.store().await.shared();
-    // The dropped write and the next one have the same connection.
-    let store: Arc<dyn Store> = match kind {
-        Kind::Mysql => {
-            let pool = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false);
-            Arc::new(MySqlStore::new(pool.connect(&database.url).await.unwrap()))
-        }
-        Kind::Postgres => {
-            let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
-            Arc::new(PostgresStore::new(pool.connect(&database.url).await.unwrap()))
-        }
-        Kind::Sqlite => {
-            let pool = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
-            Arc::new(SqliteStore::new(pool.connect(&database.url).await.unwrap()))
-        }
-    };
+    let store = over_one_connection(&database).await.shared();
     create(&*store, "a", record("0"), ahead(600_000)).await;
     for polls in 1..60 {
         let before = load(&*store, "a").await.unwrap().revision;
@@ -115,6 +126,24 @@ pub(crate) async fn what_is_answered_after_a_dropped_write_is_stored(kind: Kind)
             }
         }
         assert_eq!(text(&load(&*others, "a").await.unwrap()), next, "{polls}");
+    }
+}
+
+/// A store whose operations have the same connection.
+async fn over_one_connection(database: &Database) -> AnyStore {
+    match database.kind {
+        Kind::Mysql => {
+            let pool = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false);
+            AnyStore::Mysql(MySqlStore::new(pool.connect(&database.url).await.unwrap()))
+        }
+        Kind::Postgres => {
+            let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
+            AnyStore::Postgres(PostgresStore::new(pool.connect(&database.url).await.unwrap()))
+        }
+        Kind::Sqlite => {
+            let pool = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+            AnyStore::Sqlite(SqliteStore::new(pool.connect(&database.url).await.unwrap()))
+        }
     }
 }
 

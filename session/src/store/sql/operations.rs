@@ -71,13 +71,13 @@ impl<D: Driver> Shared<D> {
             (Some(statement), Some(renewal)) => {
                 let (ttl, after) = (millis(renewal.ttl), millis(renewal.after));
                 let values = [Value::Text(id.as_str()), now.into(), Value::Int(ttl), Value::Int(after)];
-                first::<D>(&mut connection, statement, &values).await?
+                first::<D>(&mut connection, statement, &values).await
             }
-            _ => first::<D>(&mut connection, &sql.load, &[Value::Text(id.as_str()), now.into()]).await?,
+            _ => first::<D>(&mut connection, &sql.load, &[Value::Text(id.as_str()), now.into()]).await,
         };
-        let Some((_, mut loaded)) = row else {
+        let Ok(Some((_, mut loaded))) = row else {
             connection.done();
-            return Ok(Found::Nothing);
+            return row.map(|_| Found::Nothing);
         };
         let renewed = renewal.and_then(|renewal| renewal.expires(loaded.record.max_age(), now, loaded.expires));
         let Some(renewed) = renewed.map(storable).filter(|renewed| *renewed != loaded.expires) else {
@@ -89,13 +89,13 @@ impl<D: Driver> Shared<D> {
         let rows = if D::DIALECT.single_writer {
             // Who waits for the writer's turn holds no connection that the writer may wait for.
             connection.done();
-            self.write(&sql.renew, &values, attempts).await?
+            self.write(&sql.renew, &values, attempts).await
         } else {
-            let rows = D::execute(&mut connection, &sql.renew, &values).await?;
+            let rows = D::execute(&mut connection, &sql.renew, &values).await;
             connection.done();
             rows
         };
-        if rows == 0 {
+        if rows? == 0 {
             return Ok(Found::Moved);
         }
         loaded.expires = renewed;
