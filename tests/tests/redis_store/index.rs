@@ -199,3 +199,28 @@ pub(crate) fn the_index_is_cleaned(program: Program) {
         assert_eq!(size, 1);
     });
 }
+
+pub(crate) fn each_prefix_is_cleaned(program: Program) {
+    Scene::play(program, "prefixes", async |mut scene| {
+        let set = scene.index_set(&key("ada"));
+        let plan = format!("{}-index:", scene.prefix.trim_end_matches(':'));
+        let old = Timestamp::now().as_millis() - 7_200_000;
+        cmd("ZADD").arg(&set).arg(old).arg("gone").exec_async(&mut scene.raw).await.unwrap();
+        cmd("ZADD").arg(&plan).arg(old).arg(key("ada").as_str()).exec_async(&mut scene.raw).await.unwrap();
+
+        // A store with another prefix, over the same connection, has just cleaned its own.
+        let other = scene.store.clone().prefix(format!("{}-other:", scene.prefix.trim_end_matches(':')));
+        created(&other, "other", of_user("eve")).await;
+        let store = other.prefix(&scene.prefix);
+        created(&store, "lives", of_user("ada")).await;
+        let mut left = 0;
+        for _ in 0..100 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            left = cmd("ZCARD").arg(&set).query_async(&mut scene.raw).await.unwrap();
+            if left == 1 {
+                break;
+            }
+        }
+        assert_eq!(left, 1);
+    });
+}

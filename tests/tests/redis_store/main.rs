@@ -35,8 +35,8 @@ use contract::{
     the_expiry_is_what_it_should_be, the_newer_protocol_is_understood,
 };
 use index::{
-    entries_are_there_before_their_session, entries_that_are_over_are_dropped, sessions_are_found_by_their_keys,
-    the_index_is_cleaned,
+    each_prefix_is_cleaned, entries_are_there_before_their_session, entries_that_are_over_are_dropped,
+    sessions_are_found_by_their_keys, the_index_is_cleaned,
 };
 use node::{node_and_rust_share_a_visit, vectors_are_read_and_written, what_node_writes_is_a_conflict};
 use outages::{
@@ -73,6 +73,7 @@ on_both! {
     [Redis] entries_are_there_before_their_session,
     [Redis] entries_that_are_over_are_dropped,
     [Redis] the_index_is_cleaned,
+    [Redis] each_prefix_is_cleaned,
     [RedisServer] commands_are_as_few_as_promised,
     [RedisServer] scripts_that_the_server_lost_come_back,
     [RedisServer] a_server_that_comes_back_is_used_again,

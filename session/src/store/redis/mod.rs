@@ -162,6 +162,8 @@ impl<C> RedisStore<C> {
     #[must_use]
     pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
         self.prefix = Prefix::new(prefix.as_ref());
+        // Those of another prefix clean their own index.
+        self.last_sweep = Arc::default();
         self
     }
 }
