@@ -33,6 +33,7 @@ pub(crate) fn commands_are_as_few_as_promised(program: Program) {
         crate::contract::life_of_a_session(&store).await;
         let keyless = || views(1).with_index([]);
         store.update(&id("none"), [7; 32].into(), keyless(), after(HOUR)).await.unwrap();
+        store.update(&id("none"), [7; 32].into(), views(1), past()).await.unwrap();
         let short = record(r#"{"cookie":{"originalMaxAge":60000,"expires":null}}"#);
         created(&store, "short", short).await;
         store.load(&id("short"), Some(renewal(DAY))).await.unwrap();

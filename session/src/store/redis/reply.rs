@@ -53,7 +53,18 @@ impl<C: RedisServer> RedisStore<C> {
     }
 
     pub(super) async fn run(&self, script: &Script, keys: &[&[u8]], arguments: &[&[u8]]) -> Result<Reply, StoreError> {
-        let (result, repeated) = self.try_to_ask(&script.by_digest(keys, arguments)).await;
+        let answer = self.try_to_ask(&script.by_digest(keys, arguments)).await;
+        self.or_by_source(script, keys, arguments, answer).await
+    }
+
+    /// The answer to a script's digest. If the server lost the script, it is sent.
+    pub(super) async fn or_by_source(
+        &self,
+        script: &Script,
+        keys: &[&[u8]],
+        arguments: &[&[u8]],
+        (result, repeated): (RedisResult<Value>, bool),
+    ) -> Result<Reply, StoreError> {
         match result {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 // Boxed, since it happens once a script and server.

@@ -143,9 +143,26 @@ if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 2 en
     ))
 });
 
-/// `KEYS`: a session, and perhaps its list. `ARGV`: its value, or the digest of that, the new value, its life, and, with a
-/// list, the keys and the list's life.
+/// `KEYS[1]`: a session. `ARGV`: its value, or the digest of that, the new value, and its life.
 pub(super) static UPDATE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        "local value = redis.call('GET', KEYS[1])
+if value and ",
+        is_expected!(),
+        " then
+  if ARGV[3] ~= '0' then
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  else
+    redis.call('DEL', KEYS[1])
+  end
+  return 1
+end
+return value and {value, redis.call('PTTL', KEYS[1])} or 0"
+    ))
+});
+
+/// `KEYS`: a session, and perhaps its list. `ARGV`: as of [`UPDATE`], and, with a list, the keys and the list's life.
+pub(super) static UPDATE_LISTED: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         "local list, keys, life = KEYS[2], ARGV[4], ARGV[5]
 local value = redis.call('GET', KEYS[1])
@@ -168,7 +185,7 @@ end
     ))
 });
 
-/// `KEYS`: a session, and its new key; perhaps their lists. `ARGV`: as of [`UPDATE`]. 2: the new key is taken.
+/// `KEYS`: a session, and its new key; perhaps their lists. `ARGV`: as of [`UPDATE_LISTED`]. 2: the new key is taken.
 pub(super) static RENAME: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         "local list, keys, life = KEYS[4], ARGV[4], ARGV[5]
