@@ -234,7 +234,7 @@ mod tests {
             return eprintln!("there is no redis-server on this machine");
         }
         let server = RedisServer::start(&[]);
-        for contestant in [Contestant::Floor, Contestant::Session] {
+        for contestant in Contestant::ON_REDIS {
             runtime.block_on(async {
                 check(contestant.name(), contestant.app_on_redis(&server.url()).await.unwrap()).await;
             });

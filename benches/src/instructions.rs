@@ -36,7 +36,7 @@ pub fn measure() -> Outcome<String> {
     for program in Program::installed() {
         let (place, server) = (format!("on {}", program.name()), program.start(&[]));
         let mut table = Table::new([place.as_str()].into_iter().chain(Route::ALL.map(Route::name)));
-        for contestant in [Contestant::Floor, Contestant::Session] {
+        for contestant in Contestant::ON_REDIS {
             let mine = a_request(contestant, Some(&server.url()))?;
             table.row(contestant.name(), mine.iter().zip(&bare).map(|(mine, bare)| number(mine - bare)));
         }

@@ -28,6 +28,8 @@ pub enum Contestant {
     Floor,
     /// The same, and nothing is ever serialized.
     FloorTyped,
+    /// On Redis, where `Floor` is a bare client: behind a layer, too, and a write compares. In memory it is the same.
+    FloorCompared,
     /// This library.
     Session,
     /// tower-sessions, with signed cookies.
@@ -37,9 +39,12 @@ pub enum Contestant {
 }
 
 impl Contestant {
-    /// All of them.
+    /// Those that there are in memory.
     pub const ALL: [Self; 6] =
         [Self::Bare, Self::Floor, Self::FloorTyped, Self::Session, Self::TowerSessions, Self::AxumSession];
+
+    /// Those that there are on Redis.
+    pub const ON_REDIS: [Self; 3] = [Self::Floor, Self::FloorCompared, Self::Session];
 
     /// Its name in tables and on the command line.
     #[must_use]
@@ -48,6 +53,7 @@ impl Contestant {
             Self::Bare => "bare",
             Self::Floor => "floor",
             Self::FloorTyped => "floor_typed",
+            Self::FloorCompared => "floor_compared",
             Self::Session => "session",
             Self::TowerSessions => "tower-sessions",
             Self::AxumSession => "axum_session",
@@ -58,7 +64,7 @@ impl Contestant {
     pub async fn app(self) -> Router {
         match self {
             Self::Bare => bare::app(),
-            Self::Floor => floor::app(true),
+            Self::Floor | Self::FloorCompared => floor::app(true),
             Self::FloorTyped => floor::app(false),
             Self::Session => ours::app(MemoryStore::new(), Options::default()),
             Self::TowerSessions => tower_sessions::app(),
@@ -71,7 +77,7 @@ impl Contestant {
     /// # Errors
     /// If there is none.
     pub fn named(name: &str) -> Outcome<Self> {
-        Ok(Self::ALL.into_iter().find(|one| one.name() == name).ok_or("no such contestant")?)
+        Ok(Self::ALL.into_iter().chain(Self::ON_REDIS).find(|one| one.name() == name).ok_or("no such contestant")?)
     }
 
     /// A new app on a Redis server: this library's, or by hand.
@@ -81,6 +87,7 @@ impl Contestant {
     pub async fn app_on_redis(self, url: &str) -> Outcome<Router> {
         match self {
             Self::Floor => Ok(floor::redis::app(url).await?),
+            Self::FloorCompared => Ok(floor::compared::app(url).await?),
             Self::Session => Ok(ours::app(RedisStore::connect(url).await?, Options::default())),
             _ => Err("it has no app on Redis".into()),
         }

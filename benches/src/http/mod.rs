@@ -54,12 +54,7 @@ pub fn measure(runtime: &Runtime) -> Outcome<String> {
     text.push_str(&compare(runtime, "in memory", (&Contestant::ALL, processor), None)?);
     for program in Program::installed() {
         let (place, server) = (format!("on {}", program.name()), program.start(&[]));
-        text.push_str(&compare(
-            runtime,
-            &place,
-            (&[Contestant::Floor, Contestant::Session], processor),
-            Some(&server),
-        )?);
+        text.push_str(&compare(runtime, &place, (&Contestant::ON_REDIS, processor), Some(&server))?);
     }
     Ok(text)
 }

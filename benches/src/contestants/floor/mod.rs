@@ -1,6 +1,7 @@
 //! What a good programmer would write by hand for these very routes: a signed cookie, a map, a layer that stores what a
 //! handler changed. Nothing else: no options, no merging, no errors.
 
+pub(super) mod compared;
 mod cookie;
 mod layer;
 pub(super) mod redis;

@@ -15,7 +15,7 @@ use axum::routing::get;
 use super::cookie::{Id, Key, random_id, removal};
 use crate::visit::Visit;
 
-const LIFE_SECONDS: u32 = 24 * 3600;
+pub(super) const LIFE_SECONDS: u32 = 24 * 3600;
 
 /// An app on the server at this address.
 pub(in crate::contestants) async fn app(url: &str) -> RedisResult<Router> {
@@ -50,11 +50,11 @@ impl Sessions {
     }
 }
 
-fn name(id: &Id) -> Vec<u8> {
+pub(super) fn name(id: &Id) -> Vec<u8> {
     [&b"sess:"[..], id].concat()
 }
 
-fn failed(_: RedisError) -> StatusCode {
+pub(super) fn failed(_: RedisError) -> StatusCode {
     StatusCode::SERVICE_UNAVAILABLE
 }
 
