@@ -98,6 +98,8 @@ pub(crate) fn sessions_of_any_length_are_compared(program: Program) {
             assert!(is_conflict, "{length}");
             let renamed = store.rename(&a, second, &b, of(length, "z"), after(HOUR)).await.unwrap();
             assert!(matches!(renamed, Renamed::Stored(_)), "{length}");
+            let updated = store.update(&a, first, of(length, "z"), after(HOUR)).await.unwrap();
+            assert!(matches!(updated, Updated::Gone), "{length}");
         }
     });
 }
