@@ -3,7 +3,7 @@
 //! | `#[session(merge = …)]` | the field becomes |
 //! |---|---|
 //! | `last`, or nothing | what this request made of it |
-//! | `sum` | theirs, and the difference that this request made: [`Sum`] |
+//! | `sum` | theirs, and the difference that this request made; in a map, key by key: [`Sum`] |
 //! | `union` | theirs, with what this request added and without what it removed: [`Union`] |
 //! | a function | what the function makes of what both began with, this request's value, and theirs |
 //!
@@ -28,11 +28,25 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
 
-/// A number that can be merged with `#[session(merge = sum)]`.
+/// A number, or a map of numbers, that can be merged with `#[session(merge = sum)]`.
+///
+/// In a map, an entry that isn't there counts as zero, and one that somebody removed is gone if it comes to zero.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use session::merge::Sum;
+///
+/// // One request puts an apple into a cart of two, another one a pear.
+/// let base = BTreeMap::from([("apples", 2)]);
+/// let mine = BTreeMap::from([("apples", 3)]);
+/// let theirs = BTreeMap::from([("apples", 2), ("pears", 1)]);
+/// assert_eq!(Sum::sum(&base, &mine, &theirs), BTreeMap::from([("apples", 3), ("pears", 1)]));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be merged with `sum`",
     label = "not a number",
-    note = "`sum` is for integers and floats; write a function, `merge = path::to::function`, or leave `merge` out"
+    note = "`sum` is for integers, floats, and maps of them; write a function, `merge = path::to::function`, or leave `merge` \
+            out"
 )]
 pub trait Sum: Sized {
     /// `theirs`, and the difference between `mine` and `base`; integers stop at their limits.
@@ -87,6 +101,40 @@ macro_rules! sum_of_floats {
 }
 
 sum_of_floats!(f32, f64);
+
+impl<K: Ord + Clone, V: Sum + Default + PartialEq + Clone> Sum for BTreeMap<K, V> {
+    fn sum(base: &Self, mine: &Self, theirs: &Self) -> Self {
+        let mut merged = theirs.clone();
+        for key in mine.keys().chain(base.keys()) {
+            match sum_of_entries(base.get(key), mine.get(key), theirs.get(key)) {
+                Some(sum) => merged.insert(key.clone(), sum),
+                None => merged.remove(key),
+            };
+        }
+        merged
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Sum + Default + PartialEq + Clone, S: BuildHasher + Clone> Sum for HashMap<K, V, S> {
+    fn sum(base: &Self, mine: &Self, theirs: &Self) -> Self {
+        let mut merged = theirs.clone();
+        for key in mine.keys().chain(base.keys()) {
+            match sum_of_entries(base.get(key), mine.get(key), theirs.get(key)) {
+                Some(sum) => merged.insert(key.clone(), sum),
+                None => merged.remove(key),
+            };
+        }
+        merged
+    }
+}
+
+/// None if somebody removed the entry, and nobody added to it.
+fn sum_of_entries<V: Sum + Default + PartialEq>(base: Option<&V>, mine: Option<&V>, theirs: Option<&V>) -> Option<V> {
+    let zero = V::default();
+    let sum = V::sum(base.unwrap_or(&zero), mine.unwrap_or(&zero), theirs.unwrap_or(&zero));
+    let is_removed = base.is_some() && (mine.is_none() || theirs.is_none());
+    if is_removed && sum == zero { None } else { Some(sum) }
+}
 
 impl<T: Ord + Clone> Union for BTreeSet<T> {
     fn union(base: &Self, mine: &Self, theirs: &Self) -> Self {

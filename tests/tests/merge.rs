@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::Router;
@@ -26,6 +26,8 @@ struct Basket {
     seen: BTreeSet<u8>,
     #[session(merge = union)]
     amounts: BTreeMap<u8, u8>,
+    #[session(merge = sum)]
+    counts: BTreeMap<u8, i64>,
     #[session(merge = longer)]
     longest: String,
     #[session(merge = last)]
@@ -44,6 +46,8 @@ enum Change {
     Forget(u8),
     Amount(u8, u8),
     NoAmount(u8),
+    CountOf(u8, i8),
+    NoCountOf(u8),
     Longest(String),
     Last(u8),
     Plain(u8),
@@ -57,6 +61,8 @@ impl Change {
             Self::Forget(element) => drop(basket.seen.remove(element)),
             Self::Amount(key, amount) => drop(basket.amounts.insert(*key, *amount)),
             Self::NoAmount(key) => drop(basket.amounts.remove(key)),
+            Self::CountOf(key, by) => *basket.counts.entry(*key).or_default() += i64::from(*by),
+            Self::NoCountOf(key) => drop(basket.counts.remove(key)),
             Self::Longest(text) => basket.longest.clone_from(text),
             Self::Last(value) => basket.last = *value,
             Self::Plain(value) => basket.plain = *value,
@@ -70,6 +76,8 @@ impl Change {
             Self::Forget(element) => drop(session.seen_mut().remove(element)),
             Self::Amount(key, amount) => drop(session.amounts_mut().insert(*key, *amount)),
             Self::NoAmount(key) => drop(session.amounts_mut().remove(key)),
+            Self::CountOf(key, by) => *session.counts_mut().entry(*key).or_default() += i64::from(*by),
+            Self::NoCountOf(key) => drop(session.counts_mut().remove(key)),
             Self::Longest(text) => session.set_longest(text.clone()),
             Self::Last(value) => session.set_last(*value),
             Self::Plain(value) => session.set_plain(*value),
@@ -90,6 +98,14 @@ fn model(base: &Basket, mine: &Basket, stored: &mut Basket) {
             (before, Some(amount)) if before != Some(amount) => drop(stored.amounts.insert(element, *amount)),
             (Some(_), None) => drop(stored.amounts.remove(&element)),
             _ => {}
+        }
+        let count = |basket: &Basket| basket.counts.get(&element).copied();
+        let sum = count(stored).unwrap_or(0) + count(mine).unwrap_or(0) - count(base).unwrap_or(0);
+        let somebody_removed_it = count(base).is_some() && (count(mine).is_none() || count(stored).is_none());
+        match (count(stored).or(count(mine)).or(count(base)), sum) {
+            (None, _) => {}
+            (Some(_), 0) if somebody_removed_it => drop(stored.counts.remove(&element)),
+            (Some(_), sum) => drop(stored.counts.insert(element, sum)),
         }
     }
     // Nobody else stored anything in between: no merge, this request's value.
@@ -187,6 +203,8 @@ fn changes() -> impl Strategy<Value = Change> {
         small().prop_map(Change::Forget),
         (small(), small()).prop_map(|(key, amount)| Change::Amount(key, amount)),
         small().prop_map(Change::NoAmount),
+        (small(), -2..3_i8).prop_map(|(key, by)| Change::CountOf(key, by)),
+        small().prop_map(Change::NoCountOf),
         "[a-c]{0,5}".prop_map(Change::Longest),
         small().prop_map(Change::Last),
         small().prop_map(Change::Plain),
@@ -233,9 +251,26 @@ proptest! {
         prop_assert_eq!(Union::union(&base, &mine, &base), mine.clone());
         prop_assert_eq!(Union::union(&base, &base, &mine), mine);
     }
+
+    #[test]
+    fn a_sum_of_maps_with_what_nobody_else_changed_is_mine(base: BTreeMap<u8, u8>, mine: BTreeMap<u8, u8>) {
+        prop_assert_eq!(Sum::sum(&base, &mine, &base), mine.clone());
+        prop_assert_eq!(Sum::sum(&base, &base, &mine), mine);
+    }
 }
 
 #[test]
 fn floats_are_summed() {
     assert!((f64::sum(&1.0, &2.5, &10.0) - 11.5).abs() < 1e-9);
+}
+
+#[test]
+fn maps_are_summed_key_by_key() {
+    let map = |entries: &[(&'static str, u32)]| -> HashMap<&'static str, u32> { entries.iter().copied().collect() };
+    let base = map(&[("apples", 3), ("pears", 1), ("plums", 2)]);
+    let mine = map(&[("apples", 4), ("plums", 2), ("figs", 1)]);
+    let theirs = map(&[("apples", 5), ("pears", 1), ("figs", 2)]);
+    assert_eq!(Sum::sum(&base, &mine, &theirs), map(&[("apples", 6), ("figs", 3)]));
+    // Somebody put another one in while this request took all out.
+    assert_eq!(Sum::sum(&base, &map(&[]), &map(&[("pears", 2)])), map(&[("pears", 1)]));
 }

@@ -37,7 +37,8 @@ use session::{CookieOptions, Options, Session, SessionLayer};
 
 #[derive(Session)]
 struct Visit {
-    /// How often each path was seen.
+    /// How often each path was seen: the sums of what parallel requests count.
+    #[session(merge = sum)]
     views: BTreeMap<String, u64>,
 }
 
