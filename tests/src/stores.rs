@@ -19,6 +19,8 @@ pub enum Operation {
     Touch,
     Rename,
     Destroy,
+    Len,
+    Clear,
 }
 
 /// What an operation does in place of its work.
@@ -142,11 +144,11 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn len(&self) -> StoreFuture<'_, usize> {
-        self.inner.len()
+        self.carry_out(Operation::Len, self.inner.len())
     }
 
     fn clear(&self) -> StoreFuture<'_, ()> {
-        self.inner.clear()
+        self.carry_out(Operation::Clear, deferred!(self.inner.clear()))
     }
 
     fn shares_records(&self) -> bool {

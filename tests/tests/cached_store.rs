@@ -166,6 +166,17 @@ async fn what_is_loaded_during_a_write_is_not_kept() {
     assert_eq!(scene.read().await, None);
 }
 
+/// Whether the sessions are gone then, nobody knows.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_of_what_was_cleared_even_if_that_is_given_up() {
+    let scene = Scene::new().await;
+    scene.read().await;
+    assert!(!scene.asks().await);
+    scene.behind.inject(Operation::Clear, Fault::Delay(HOUR));
+    scene.store.clear().within(Duration::from_millis(100)).await.unwrap_err();
+    assert!(scene.asks().await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_is_an_error_once_the_bound_is_over() {
     let scene = Scene::new().await;

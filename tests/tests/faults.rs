@@ -219,3 +219,15 @@ async fn an_id_that_is_taken_is_never_overwritten() {
     assert_eq!(first.get("/see").await.body, "views: 2");
     assert_eq!(store.len().await.unwrap(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn counting_and_clearing_may_take_longer_than_a_request_waits() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let options = Options::default().store_timeout(Duration::from_secs(1));
+    let sessions = SessionLayer::<Visit>::with_options(store.clone(), secret(), options).unwrap().sessions();
+    for operation in [Operation::Len, Operation::Clear] {
+        store.inject(operation, Fault::Delay(Duration::from_secs(60)));
+    }
+    assert_eq!(sessions.len().await.unwrap(), 0);
+    sessions.clear().await.unwrap();
+}

@@ -189,6 +189,15 @@ async fn expired_sessions_are_removed_by_themselves() {
 }
 
 #[tokio::test]
+async fn without_an_interval_no_thread_looks_for_expired_sessions() {
+    let store = MemoryStore::new().sweep_interval(Duration::ZERO);
+    created(&store, &id("a"), "a", past()).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(format!("{store:?}").contains("stored: 1,"), "{store:?}");
+    assert_eq!(store.len().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_full_store_refuses_new_sessions_and_keeps_the_old_ones() {
     let store = MemoryStore::new().max_sessions(2);
     let revision = created(&store, &id("a"), "a", in_an_hour()).await;

@@ -64,6 +64,9 @@ impl<T: SessionData> Sessions<T> {
 
     /// The number of living sessions, of other types in the same store too.
     ///
+    /// Some stores look at every session for it. It may take as long as that takes:
+    /// [`Options::store_timeout`](crate::Options::store_timeout) is for what a request waits for.
+    ///
     /// # Errors
     /// The store's.
     #[expect(clippy::len_without_is_empty, reason = "emptiness costs a store as much as the number")]
@@ -112,7 +115,7 @@ impl<T: SessionData> Sessions<T> {
         self.destroy_found(index.key()?, Some(&keep)).await
     }
 
-    /// Destroys all sessions of the store.
+    /// Destroys all sessions of the store, however long that takes.
     ///
     /// # Errors
     /// The store's.

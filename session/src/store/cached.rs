@@ -135,6 +135,12 @@ impl<S> Cached<S> {
         Writing { cached: self, id }
     }
 
+    /// The same for all sessions.
+    fn clearing(&self) -> Clearing<'_, S> {
+        self.forget_all();
+        Clearing { cached: self }
+    }
+
     fn forget(&self, id: &SessionId) {
         let mut shard = self.shard(id);
         shard.copies.remove(id);
@@ -166,6 +172,16 @@ struct Writing<'a, S> {
 impl<S> Drop for Writing<'_, S> {
     fn drop(&mut self) {
         self.cached.forget(self.id);
+    }
+}
+
+struct Clearing<'a, S> {
+    cached: &'a Cached<S>,
+}
+
+impl<S> Drop for Clearing<'_, S> {
+    fn drop(&mut self) {
+        self.cached.forget_all();
     }
 }
 
@@ -252,9 +268,8 @@ impl<S: Store> Store for Cached<S> {
 
     fn clear(&self) -> StoreFuture<'_, ()> {
         StoreFuture::new(async move {
-            let cleared = self.store.clear().await;
-            self.forget_all();
-            cleared
+            let _clearing = self.clearing();
+            self.store.clear().await
         })
     }
 }

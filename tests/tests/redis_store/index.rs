@@ -67,6 +67,13 @@ pub(crate) fn sessions_are_found_by_their_keys(program: Program) {
         let life = scene.pttl(&scene.index_set(&key("ada"))).await;
         assert!(life > 3_600_000, "nothing stays for ever: {life}");
         assert_eq!(scene.store.len().await.unwrap(), 300);
+
+        // Two ids of somebody's own making: without its end, the second one's list of keys is called as the first one's.
+        let store = scene.store.clone().prefix("x:");
+        created(&store, "u}x:{x:u", of_user("ada")).await;
+        created(&store, "{x:u}", of_user("bob")).await;
+        assert_eq!(found(&store, &key("ada")).await, ["u}x:{x:u"]);
+        assert_eq!(found(&store, &key("bob")).await, ["{x:u}"]);
     });
 }
 

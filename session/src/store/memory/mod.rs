@@ -47,7 +47,8 @@ impl MemoryStore {
     }
 
     /// The most sessions that the store may hold. When it is full of living sessions, creating another one fails with
-    /// [`StoreError::Full`]; no session is dropped for it. Default: no limit.
+    /// [`StoreError::Full`]; no session is dropped for it. As many threads as create the last ones at the same moment may
+    /// each add one. Default: no limit.
     #[must_use]
     pub const fn max_sessions(mut self, max_sessions: usize) -> Self {
         self.settings.max_sessions = max_sessions;
@@ -55,7 +56,7 @@ impl MemoryStore {
     }
 
     /// How often expired sessions are looked for. They are never handed out; this is about the memory that they take.
-    /// Default: 60 s.
+    /// Zero: never, so that they stay until somebody asks for them, or the store is full. Default: 60 s.
     #[must_use]
     pub const fn sweep_interval(mut self, interval: Duration) -> Self {
         self.settings.sweep_interval = interval;

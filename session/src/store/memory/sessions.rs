@@ -280,8 +280,11 @@ impl Sessions {
         }
     }
 
-    /// Starts the thread that sweeps, with the first session. It ends with the store.
+    /// Starts the thread that sweeps, with the first session. It ends with the store. An interval of zero: none.
     pub(super) fn sweep_in_background(self: &Arc<Self>, interval: Duration) {
+        if interval.is_zero() {
+            return;
+        }
         self.sweeper.get_or_init(|| {
             let (stop, stopped) = channel();
             let sessions = Arc::downgrade(self);

@@ -193,7 +193,11 @@ impl<C: RedisServer> Store for RedisStore<C> {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
-        self.answer(self.update_session(id, expected, record, expires))
+        if record.index().is_none() {
+            self.answer(self.update_unlisted(id, expected, record, expires))
+        } else {
+            self.answer(self.update_listed(id, expected, record, expires))
+        }
     }
 
     fn touch<'a>(&'a self, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
@@ -260,8 +264,9 @@ impl Prefix {
     /// them together. None if it hasn't.
     fn list_key(&self, session: &[u8], is_one: bool) -> Option<Vec<u8>> {
         let tag = hash_tag(session);
-        let rest = if tag.len() == session.len() { &[] } else { session };
-        let list = [self.index.as_bytes(), b"{", tag, b"}", rest].concat();
+        // It ends with a brace or a colon, so that no two sessions have one list.
+        let (rest, end): (_, &[u8]) = if tag.len() == session.len() { (&[][..], b"") } else { (session, b":") };
+        let list = [self.index.as_bytes(), b"{", tag, b"}", rest, end].concat();
         (is_one || hash_tag(&list) == tag).then_some(list)
     }
 

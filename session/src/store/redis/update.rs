@@ -35,17 +35,14 @@ enum Way {
 }
 
 impl<C: RedisServer> RedisStore<C> {
-    pub(super) async fn update_session(
+    /// Replaces a session whose type has no index.
+    pub(super) async fn update_unlisted(
         &self,
         id: &SessionId,
         expected: Revision,
         record: Record,
         expires: Timestamp,
     ) -> Result<Updated, StoreError> {
-        if record.index().is_some() {
-            // Boxed, since few types have an index.
-            return Box::pin(self.update_listed(id, expected, record, expires)).await;
-        }
         let now = Timestamp::now();
         let key = self.prefix.key(id);
         let life = life_from(now, expires).to_string();
@@ -89,7 +86,7 @@ impl<C: RedisServer> RedisStore<C> {
     }
 
     /// The same for a session with index keys, of which there is a list.
-    async fn update_listed(
+    pub(super) async fn update_listed(
         &self,
         id: &SessionId,
         expected: Revision,
