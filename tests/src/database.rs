@@ -70,7 +70,7 @@ impl Database {
         };
         let url = match kind {
             Kind::Sqlite => format!("sqlite:{}", file(&name).display()),
-            _ => format!("{}/{name}", server.rsplit_once('/').unwrap().0),
+            _ => on_the_same_server(&server, &name),
         };
         let database = Self { kind, url, server, name };
         database.administer(&format!("CREATE DATABASE {}", database.name)).await;
@@ -150,6 +150,14 @@ impl Drop for Database {
         // A test that fails for a reason of its own says that one.
         assert!(removed.is_ok() || thread::panicking(), "the database could not be removed");
     }
+}
+
+/// The URL of another database on the server of this one, which may name none.
+fn on_the_same_server(url: &str, name: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (server, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let server = server.split('/').next().unwrap_or_default();
+    format!("{scheme}://{server}/{name}?{parameters}")
 }
 
 fn url(name: &str, otherwise: &str) -> String {

@@ -20,6 +20,7 @@ session_tests::main! {
     [] sqlite_survives_dropped_futures,
     [] sqlite_stores_what_it_answers_after_a_dropped_write,
     [] sqlite_migrates_at_once,
+    [] sqlite_says_that_it_is_not_migrated,
     [] sqlite_sweeps_in_steps,
     [] sqlite_survives_a_restart,
     [] sqlite_waits_for_a_lock,
@@ -28,6 +29,7 @@ session_tests::main! {
     [Postgres] postgres_has_one_winner,
     [Postgres] postgres_survives_dropped_futures,
     [Postgres] postgres_migrates_at_once,
+    [Postgres] postgres_says_that_it_is_not_migrated,
     [Postgres] postgres_sweeps_in_steps,
     [Postgres] postgres_takes_few_statements,
     [Postgres] postgres_replaces_lost_connections,
@@ -42,6 +44,7 @@ session_tests::main! {
     [Mysql] mysql_has_one_winner,
     [Mysql] mysql_survives_dropped_futures,
     [Mysql] mysql_migrates_at_once,
+    [Mysql] mysql_says_that_it_is_not_migrated,
     [Mysql] mysql_sweeps_in_steps,
     [Mysql] mysql_takes_few_statements,
     [Mysql] mysql_replaces_lost_connections,
@@ -64,6 +67,7 @@ tests! {
     sqlite_stores_what_it_answers_after_a_dropped_write =>
         failures::what_is_answered_after_a_dropped_write_is_stored(Sqlite),
     sqlite_migrates_at_once => contract::migrates_at_once(Sqlite),
+    sqlite_says_that_it_is_not_migrated => contract::a_missing_table_is_named(Sqlite),
     sqlite_sweeps_in_steps => contract::sweeps_in_steps(Sqlite),
     a_server_that_is_not_there_is_named => failures::a_server_that_is_not_there_is_named(),
     sqlite_survives_a_restart => failures::sqlite_survives_a_restart(),
@@ -72,6 +76,7 @@ tests! {
     postgres_has_one_winner => contract::has_one_winner(Postgres),
     postgres_survives_dropped_futures => contract::survives_dropped_futures(Postgres),
     postgres_migrates_at_once => contract::migrates_at_once(Postgres),
+    postgres_says_that_it_is_not_migrated => contract::a_missing_table_is_named(Postgres),
     postgres_sweeps_in_steps => contract::sweeps_in_steps(Postgres),
     postgres_replaces_lost_connections => failures::lost_connections_are_replaced(Postgres),
     postgres_keeps_a_connection_whose_statement_was_refused =>
@@ -87,6 +92,7 @@ tests! {
     mysql_has_one_winner => contract::has_one_winner(Mysql),
     mysql_survives_dropped_futures => contract::survives_dropped_futures(Mysql),
     mysql_migrates_at_once => contract::migrates_at_once(Mysql),
+    mysql_says_that_it_is_not_migrated => contract::a_missing_table_is_named(Mysql),
     mysql_sweeps_in_steps => contract::sweeps_in_steps(Mysql),
     mysql_replaces_lost_connections => failures::lost_connections_are_replaced(Mysql),
     mysql_keeps_a_connection_whose_statement_was_refused =>

@@ -1,5 +1,6 @@
 //! The contract, and what is said beyond it, on each database.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -352,6 +353,18 @@ pub(crate) async fn migrates_at_once(kind: Kind) {
         stores
     };
     drop(stores);
+}
+
+pub(crate) async fn a_missing_table_is_named(kind: Kind) {
+    let database = Database::new(kind).await;
+    let store = database.open().await.shared();
+    let stored = store.create(&id("a"), record("{}"), ahead(60_000)).await.map(drop);
+    for result in [store.load(&id("a"), None).await.map(drop), stored] {
+        let error = result.unwrap_err();
+        let cause = error.source().unwrap();
+        assert!(cause.to_string().contains("`migrate()`"), "{cause}");
+        assert!(cause.source().is_some(), "what the database said");
+    }
 }
 
 pub(crate) async fn sweeps_in_steps(kind: Kind) {

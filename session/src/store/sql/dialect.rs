@@ -1,5 +1,6 @@
 //! What is said differently to each database, and the statements made of it.
 
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::error::ConfigError;
@@ -43,6 +44,8 @@ pub struct Dialect {
     pub(super) schema_lock: &'static str,
     /// How many tables of this schema there are, for those who may not define any.
     pub(super) schema_exists: Option<&'static str>,
+    /// Whether an error says that a table isn't there.
+    pub(super) lacks_table: fn(&dyn DatabaseError) -> bool,
 }
 
 /// PostgreSQL's names have up to 63 bytes; those of the indexes are longer than the table's.

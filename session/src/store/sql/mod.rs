@@ -139,8 +139,16 @@ impl<D: Driver> SqlStore<D> {
     {
         StoreFuture::new(async move {
             self.sweeper.start(&self.shared);
-            operation().await.map_err(StoreError::new)
+            operation().await.map_err(Self::failure)
         })
+    }
+
+    #[cold]
+    fn failure(error: Error) -> StoreError {
+        match error.as_database_error() {
+            Some(reason) if (D::DIALECT.lacks_table)(reason) => StoreError::new(NoTable(error)),
+            _ => StoreError::new(error),
+        }
     }
 }
 
@@ -219,3 +227,8 @@ impl<D: Driver> Store for SqlStore<D> {
         self.answer(move || self.shared.clear())
     }
 }
+
+/// An error that is the application's, and not the database's.
+#[derive(Debug, thiserror::Error)]
+#[error("the store's tables are not there: call its `migrate()` before the first request")]
+struct NoTable(#[source] Error);

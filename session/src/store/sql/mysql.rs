@@ -84,6 +84,7 @@ impl Driver for MySql {
         schema: include_str!("mysql.sql"),
         schema_lock: "",
         schema_exists: None,
+        lacks_table: |error| error.code().as_deref() == Some("42S02"),
     };
 
     driver::statements!(sqlx::MySql);

@@ -145,6 +145,7 @@ impl Driver for Postgres {
         // A number of this library's own; tables that several connections make at once collide in the catalog.
         schema_lock: "SELECT pg_advisory_xact_lock(7310593858020254331);\n",
         schema_exists: Some("SELECT count(to_regclass('\"{table}_index_sid\"'))"),
+        lacks_table: |error| error.code().as_deref() == Some("42P01"),
     };
 
     driver::statements!(sqlx::Postgres);

@@ -105,6 +105,7 @@ impl Driver for Sqlite {
         schema: include_str!("sqlite.sql"),
         schema_lock: "",
         schema_exists: None,
+        lacks_table: |error| error.message().starts_with("no such table"),
     };
 
     driver::statements!(sqlx::Sqlite);
