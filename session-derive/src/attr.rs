@@ -39,6 +39,8 @@ pub(crate) struct StructAttrs {
     pub(crate) deny_unknown_fields: Option<Ident>,
     /// serde's `default`: the initial values come from the whole struct's.
     pub(crate) serde_default: Option<SerdeDefault>,
+    /// Whether serde is told what the parameters have to be.
+    pub(crate) has_serde_bound: bool,
 }
 
 /// What the attributes of a field say.
@@ -116,6 +118,10 @@ impl StructAttrs {
             }
             "default" => self.serde_default = Some(serde_default(meta)?),
             "deny_unknown_fields" => self.deny_unknown_fields = Some(word(meta)?),
+            "bound" => {
+                self.has_serde_bound = true;
+                skip(meta)?;
+            }
             "tag" | "content" | "untagged" | "transparent" | "from" | "try_from" | "into" | "remote" | "crate" => {
                 return Err(meta.error(format!(
                     "a session is stored field by field, which `#[serde({key})]` would change: leave it out"

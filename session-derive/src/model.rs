@@ -25,6 +25,7 @@ pub(crate) struct SessionType<'a> {
     pub(crate) schema: Option<LitStr>,
     /// Where the initial values come from that the fields don't say themselves.
     pub(crate) default: Option<SerdeDefault>,
+    pub(crate) has_serde_bound: bool,
 }
 
 /// A field of a session type.
@@ -73,6 +74,7 @@ impl<'a> SessionType<'a> {
             deny_unknown_fields: attrs.deny_unknown_fields,
             schema: attrs.schema,
             default: attrs.serde_default,
+            has_serde_bound: attrs.has_serde_bound,
         }
     }
 
@@ -138,7 +140,7 @@ impl<'a> Field<'a> {
     }
 
     pub(crate) fn is_option(&self) -> bool {
-        self.last_segment_is("Option")
+        is_called(self.ty(), "Option")
     }
 
     /// The type within an `Option`; the field's own otherwise.
@@ -158,7 +160,7 @@ impl<'a> Field<'a> {
 
     /// Written as an array whose order says nothing.
     pub(crate) fn is_unordered(&self) -> bool {
-        self.last_segment_is("HashSet")
+        is_called(self.inner_ty(), "HashSet")
     }
 
     /// The field's name without `r#`, for names that are made of it.
@@ -188,10 +190,11 @@ impl<'a> Field<'a> {
         }
         setters
     }
+}
 
-    fn last_segment_is(&self, name: &str) -> bool {
-        matches!(plain(self.ty()), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
-    }
+/// Whether a type has this name, whatever its path.
+fn is_called(ty: &Type, name: &str) -> bool {
+    matches!(plain(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
 /// The type that a macro passed on, without its wrapping.

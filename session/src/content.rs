@@ -292,7 +292,7 @@ fn read<T: SessionData>(
     request: &RequestFacts,
     record: &Record,
 ) -> Result<Arc<Decoded<T>>, SessionError> {
-    record::read(record.json(), layer.absent(request), (T::VERSION, T::FIELDS), |version, fields| {
+    record::read(record.json(), layer.absent(request), (T::VERSION, T::fields_of), |version, fields| {
         T::deserialize_version(version, fields)
     })
     .map(Arc::new)

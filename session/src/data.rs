@@ -61,6 +61,13 @@ pub trait SessionData: Sized + Send + Sync + 'static {
         Self::deserialize(deserializer)
     }
 
+    /// The [`FIELDS`](Self::FIELDS) of the struct that reads records of this version.
+    #[doc(hidden)]
+    fn fields_of(version: u32) -> &'static [Field] {
+        let _ = version;
+        Self::FIELDS
+    }
+
     /// Merges one field that this request changed from `base` to `mine` into `theirs`, which another request stored
     /// meanwhile. `contested` tells whether that request changed the field, too.
     fn merge(field: usize, contested: bool, base: &Self, mine: &Self, theirs: &mut Self);
@@ -279,6 +286,7 @@ impl<T: SessionData, S: State> fmt::Debug for Content<T, S> {
 /// A type's name without its path.
 fn short_name<T>() -> &'static str {
     let name = type_name::<T>();
+    let name = name.split_once('<').map_or(name, |(name, _)| name);
     name.rsplit("::").next().unwrap_or(name)
 }
 

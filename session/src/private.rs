@@ -58,11 +58,22 @@ pub struct PreviousVersion<T>(PhantomData<T>);
 
 impl<T: SessionData> PreviousVersion<T> {
     pub const OF: u32 = T::VERSION;
+
+    /// The fields of the struct that reads records of a version.
+    #[must_use]
+    pub fn fields_of(version: u32) -> &'static [Field] {
+        T::fields_of(version)
+    }
 }
 
 /// The version of what is no session type.
 pub trait NoVersion {
     const OF: u32 = u32::MAX;
+
+    #[must_use]
+    fn fields_of(_: u32) -> &'static [Field] {
+        &[]
+    }
 }
 
 impl<T> NoVersion for PreviousVersion<T> {}

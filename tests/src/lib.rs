@@ -6,6 +6,7 @@ pub mod backend;
 mod client;
 pub mod database;
 mod gate;
+mod planted;
 pub mod postgres;
 mod process;
 pub mod promises;
@@ -17,6 +18,7 @@ mod visitor;
 
 pub use client::{Client, Reply, Request};
 pub use gate::Gate;
+pub use planted::Planted;
 pub use process::Process;
 pub use proxy::{Loss, Proxy};
 pub use stores::{Fault, FaultyStore, Operation};

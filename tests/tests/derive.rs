@@ -5,12 +5,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use serde_json::{Value, json};
-use session::store::Record;
-use session::{MemoryStore, Options, Session, SessionData, SessionId, SessionLayer, Signer, Store, Timestamp};
-use session_tests::{secret, serve};
+use session::{Session, SessionData};
+use session_tests::Planted;
 
 /// The names under which the fields are stored.
 fn names<T: SessionData>() -> Vec<&'static str> {
@@ -25,36 +22,13 @@ fn read<T: SessionData>(record: Value) -> Result<T, serde_json::Error> {
     T::deserialize(record)
 }
 
-/// Ids go unsigned, so that a test can name the session that it planted.
-struct Unsigned;
-
-impl Signer for Unsigned {
-    fn sign(&self, id: &str) -> String {
-        id.to_owned()
-    }
-
-    fn verify<'a>(&self, signed: &'a str) -> Option<&'a str> {
-        Some(signed)
-    }
-}
-
 /// Plants a record, lets one request after the other change it, and gives what is stored then, the cookie aside.
-async fn after<T: SessionData>(mut record: Value, changes: &[fn(&mut Session<T>)]) -> Value {
-    record["cookie"] = json!({"originalMaxAge": null, "expires": null, "httpOnly": true, "path": "/"});
-    let (store, id) = (MemoryStore::new(), SessionId::new("planted").unwrap());
-    let expires = Timestamp::now().saturating_add(Duration::from_secs(60));
-    store.create(&id, Record::from_json(record.to_string()), expires).await.unwrap();
+async fn after<T: SessionData>(record: Value, changes: &[fn(&mut Session<T>)]) -> Value {
+    let planted = Planted::new(&record.to_string()).await;
     for change in changes {
-        let options = Options::express().signer(Unsigned);
-        let layer = SessionLayer::<T>::with_options(store.clone(), secret(), options).unwrap();
-        let change = *change;
-        let handler = get(async move |mut session: Session<T>| change(&mut session));
-        let mut client = serve(Router::new().route("/", handler).layer(layer)).await;
-        client.jar.insert("connect.sid".to_owned(), "s:planted".to_owned());
-        assert_eq!(client.get("/").await.status, 200);
+        assert_eq!(planted.visit(*change).await.status, 200);
     }
-    let stored = store.load(&id, None).await.unwrap().unwrap();
-    let mut stored: Value = serde_json::from_slice(stored.record.json()).unwrap();
+    let mut stored: Value = serde_json::from_str(&planted.stored().await).unwrap();
     stored.as_object_mut().unwrap().remove("cookie").unwrap();
     stored
 }

@@ -47,20 +47,23 @@ pub(super) fn expand(session: &SessionType<'_>) -> TokenStream {
 fn twin(session: &SessionType<'_>) -> TokenStream {
     let private = session.krate.private();
     let serde = quote!(#private::serde);
-    let (crate_path, remote) = (serde.to_string(), session.ident().to_string());
+    let remote = session.ident().to_string();
     let attrs = serde_attrs(&session.original.attrs);
-    // serde would ask for the twin's `Default`, but takes the session's.
-    let no_bound =
-        matches!(session.default, Some(SerdeDefault::Trait)).then(|| quote!(#[serde(bound(deserialize = ""))]));
+    // What the parameters have to be stands on the twin: serde would ask for it once more, in words that contradict a
+    // `DeserializeOwned`, and for the twin's `Default`, but takes the session's.
+    let no_bound = (!session.has_serde_bound).then(|| quote!(#[serde(bound = "")]));
     let fields = session.fields.iter().map(|field| {
         let (ident, ty, attrs) = (field.member(), field.ty(), serde_attrs(&field.original.attrs));
         let default = twin_default(session, field);
         quote!(#(#attrs)* #default #ident: #ty,)
     });
-    let (parameters, _, bounds) = session.parameters.written().split_for_impl();
+    let (parameters, _, bounds) = session.parameters.bounded().split_for_impl();
     quote! {
+        // By a name of its own, since a path in a text can't begin with `$crate`.
+        use #serde as __serde;
+
         #[derive(#serde::Serialize, #serde::Deserialize)]
-        #[serde(crate = #crate_path, remote = #remote)]
+        #[serde(crate = "__serde", remote = #remote)]
         #(#attrs)*
         #no_bound
         #[allow(dead_code, reason = "only its implementations are used")]

@@ -82,7 +82,8 @@ pub(super) fn expand(session: &SessionType<'_>) -> TokenStream {
 
 /// `S`, or another name if the session has something to do with a type `S` of the application.
 fn state_ident(session: &SessionType<'_>) -> Ident {
-    let parameters = session.parameters.written().params.to_token_stream();
+    let written = session.parameters.written();
+    let parameters = written.params.to_token_stream().into_iter().chain(written.where_clause.to_token_stream());
     let types = session.fields.iter().flat_map(|field| field.ty().to_token_stream()).chain(parameters);
     let taken = session.ident() == "S" || types.into_iter().any(|token| mentions(token, "S"));
     format_ident!("{}", if taken { "__S" } else { "S" })

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Ident;
 use syn::spanned::Spanned;
 
 use super::data::copy;
@@ -11,7 +12,7 @@ use crate::model::{Field, SessionType, generated_at};
 /// ```text
 /// fn merge(field, contested, base, mine, theirs) {
 ///     match field {
-///         0 => theirs.views = Sum::sum(&base.views, &mine.views, &theirs.views),
+///         0 => theirs.views = if contested { Sum::sum(&base.views, &mine.views, &theirs.views) } else { copy of mine.views },
 ///         1 => theirs.user = copy of mine.user,
 ///         2 => theirs.seen = if contested { latest(&base.seen, &mine.seen, &theirs.seen) } else { copy of mine.seen },
 ///         _ => {}
@@ -34,21 +35,25 @@ pub(super) fn item(session: &SessionType<'_>) -> TokenStream {
     }
 }
 
-/// The rule is blamed where it is written. Sums and unions with what nobody else changed are this request's value.
+/// What a field becomes: with what nobody else changed, this request's value.
 fn merged(session: &SessionType<'_>, field: &Field<'_>) -> TokenStream {
-    let (private, mut name) = (session.krate.private(), field.member());
-    let (word, function) = match &field.merge {
-        None | Some(Merge::Last(_)) => return copy(field, &quote!(mine)),
-        Some(Merge::Sum(word)) => (word, quote!(Sum::sum)),
-        Some(Merge::Union(word)) => (word, quote!(Union::union)),
+    let mine = copy(field, &quote!(mine));
+    let both = match &field.merge {
+        None | Some(Merge::Last(_)) => return mine,
+        Some(Merge::Sum(word)) => by_trait(session, field, word, &quote!(Sum::sum)),
+        Some(Merge::Union(word)) => by_trait(session, field, word, &quote!(Union::union)),
         Some(Merge::Function(path)) => {
             // Called where it is written, so that `&String` becomes the `&str` that it may ask for.
-            let merged = quote_spanned!(path.span()=> #path(&base.#name, &mine.#name, &theirs.#name));
-            let mine = copy(field, &quote!(mine));
-            return quote!(if contested { #merged } else { #mine });
+            let name = field.member();
+            quote_spanned!(path.span()=> #path(&base.#name, &mine.#name, &theirs.#name))
         }
     };
-    let place = generated_at(word.span());
+    quote!(if contested { #both } else { #mine })
+}
+
+/// The rule is blamed where it is written.
+fn by_trait(session: &SessionType<'_>, field: &Field<'_>, word: &Ident, function: &TokenStream) -> TokenStream {
+    let (private, mut name, place) = (session.krate.private(), field.member(), generated_at(word.span()));
     name.set_span(place);
     let function = quote!(#private::#function).into_iter().map(|mut token| {
         token.set_span(place);

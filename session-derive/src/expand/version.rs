@@ -33,6 +33,16 @@ pub(super) fn items(session: &SessionType<'_>) -> Option<TokenStream> {
                     #upgraded(version, deserializer)
                 }
             }
+
+            fn fields_of(version: u32) -> &'static [#private::Field] {
+                #[allow(unused_imports, reason = "for a type that has no version")]
+                use #private::NoVersion as _;
+                if version >= #version {
+                    Self::FIELDS
+                } else {
+                    #private::PreviousVersion::<#previous>::fields_of(version)
+                }
+            }
         }
     });
     let oldest = session.oldest.as_ref().map(|_| {

@@ -5,8 +5,10 @@ use std::io;
 use std::ops::Range;
 
 use serde::ser::{Error as _, Impossible, Serialize, SerializeStruct, Serializer};
-use serde_json::{Error, Value};
+use serde_json::Error;
+use serde_json::value::RawValue;
 
+use super::size::SizeAtMost;
 use crate::field::{Field, FieldSet};
 
 /// The JSON texts of some of a session's fields.
@@ -84,10 +86,20 @@ impl Sink for FieldTexts {
         write_key(field, &mut self.pairs)?;
         let start = self.pairs.len();
         serde_json::to_writer(&mut self.pairs, value)?;
+        let text = self.pairs.get(start..).unwrap_or_default();
+        if memchr::memchr_iter(b'n', text).any(|at| text[at..].starts_with(b"null")) {
+            refuse_what_is_no_number(value)?;
+        }
         self.ranges.push((index, start..self.pairs.len()));
         self.present.insert(index);
         Ok(())
     }
+}
+
+/// NaN and the infinities, for which serde_json writes `null`: nobody could read the session again.
+#[cold]
+fn refuse_what_is_no_number<T: Serialize + ?Sized>(value: &T) -> Result<(), Error> {
+    value.serialize(&mut SizeAtMost::default())
 }
 
 /// The field's name as a key, with its colon.
@@ -167,22 +179,34 @@ fn same_content(mine: &[u8], theirs: &[u8], unordered: bool) -> bool {
     if mine.len() != theirs.len() {
         return false;
     }
-    let (Ok(mine), Ok(theirs)) = (serde_json::from_slice::<Value>(mine), serde_json::from_slice::<Value>(theirs))
-    else {
-        return false;
-    };
-    match (&mine, &theirs) {
-        (Value::Array(mine), Value::Array(theirs)) if unordered => counted(mine) == counted(theirs),
-        _ => mine == theirs,
-    }
+    let sorted = |text| sorted(text, unordered, DEPTH);
+    matches!((sorted(mine), sorted(theirs)), (Ok(mine), Ok(theirs)) if mine == theirs)
 }
 
-fn counted(elements: &[Value]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for element in elements {
-        *counts.entry(element.to_string()).or_default() += 1;
+/// How deep a text may be, as serde_json has it.
+const DEPTH: usize = 128;
+
+/// A text with the keys of its objects in order; with `unordered`, its elements, too. Numbers stay as they are written:
+/// what a parser makes of them is exact up to 64 bits only.
+fn sorted(json: &[u8], unordered: bool, depth: usize) -> Result<String, Error> {
+    let depth = depth.checked_sub(1).ok_or_else(|| Error::custom("too deep"))?;
+    let part = |value: &RawValue| sorted(value.get().as_bytes(), false, depth);
+    match json.first() {
+        Some(b'{') => {
+            let pairs: BTreeMap<String, &RawValue> = serde_json::from_slice(json)?;
+            let pairs = pairs.iter().map(|(key, value)| Ok(format!("{key:?}:{}", part(value)?)));
+            Ok(format!("{{{}}}", pairs.collect::<Result<Vec<_>, Error>>()?.join(",")))
+        }
+        Some(b'[') => {
+            let elements: Vec<&RawValue> = serde_json::from_slice(json)?;
+            let mut elements = elements.into_iter().map(part).collect::<Result<Vec<_>, Error>>()?;
+            if unordered {
+                elements.sort_unstable();
+            }
+            Ok(format!("[{}]", elements.join(",")))
+        }
+        _ => str::from_utf8(json).map(str::to_owned).map_err(Error::custom),
     }
-    counts
 }
 
 /// Where a session's fields go, one by one.

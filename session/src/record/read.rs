@@ -16,7 +16,7 @@ use crate::field::{Field, FieldSet};
 pub(crate) fn read<T>(
     json: &[u8],
     absent: Absent<'_>,
-    (version, fields): (u32, &'static [Field]),
+    (version, fields_of): (u32, fn(u32) -> &'static [Field]),
     deserialize: impl FnOnce(u32, FieldDeserializer<'_, '_>) -> Result<T, Error>,
 ) -> Result<Decoded<T>, Error> {
     // Checked as a whole, which is quicker than text by text.
@@ -25,7 +25,7 @@ pub(crate) fn read<T>(
     let stored_version = if version == 1 { 1 } else { meta(json)?.version() };
     let is_outdated = stored_version < version;
     let mut reserved = Reserved::default();
-    let aliases = if is_outdated { Aliases::default() } else { Aliases::of(fields, json)? };
+    let aliases = Aliases::of(fields_of(stored_version), json)?;
     let walk = Walk::over(json, absent.usual)?;
     let value = deserialize(stored_version, FieldDeserializer { walk, reserved: &mut reserved, aliases })?;
     let cookie = cookie(reserved.cookie, absent)?;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use serde::ser::{
-    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 use serde_json::Error;
@@ -70,7 +70,15 @@ impl Serializer for &mut SizeAtMost {
         serialize_bool(bool)
         serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64) serialize_i128(i128)
         serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64) serialize_u128(u128)
-        serialize_f32(f32) serialize_f64(f64) serialize_char(char)
+        serialize_char(char)
+    }
+
+    fn serialize_f32(self, number: f32) -> Result<(), Error> {
+        self.serialize_f64(number.into())
+    }
+
+    fn serialize_f64(self, number: f64) -> Result<(), Error> {
+        if number.is_finite() { self.add(NUMBER) } else { Err(Error::custom("JSON has neither NaN nor infinities")) }
     }
 
     fn serialize_str(self, text: &str) -> Result<(), Error> {

@@ -176,7 +176,11 @@ impl<'a> Pending<'a> {
     }
 
     fn place_of_field(&mut self, key: &str) -> Place<'a> {
-        let named = |index: &usize| self.descriptions.get(*index).is_some_and(|field| field.answers_to(key));
+        // What serde passes over is somebody else's.
+        let is_stored = |index: usize, field: &Field| !field.skipped || self.texts.get(index).is_some();
+        let named = |index: &usize| {
+            self.descriptions.get(*index).is_some_and(|field| field.answers_to(key) && is_stored(*index, field))
+        };
         let Some(index) = self.changed.iter().find(named) else { return Place::Stays };
         // Under its own name a field keeps its place; under an older one it moves to the end.
         let is_own = self.descriptions.get(index).is_some_and(|field| field.name == key);
