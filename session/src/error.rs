@@ -186,7 +186,9 @@ pub enum SessionError {
     Unannounced,
     /// A new session was saved over a connection that its `Secure` cookie can't be sent on. It was not stored. Behind a
     /// proxy that terminates TLS, see [`Options::proxy`](crate::Options::proxy).
-    #[error("a new session can't be saved: its cookie is Secure, and the connection is not")]
+    #[error(
+        "a new session can't be saved: its cookie is Secure, and the connection is not; behind a proxy, see `Options::proxy`"
+    )]
     Insecure,
     /// The cookie settings of this request or session can't be used.
     #[error("the cookie settings of this session can't be used")]
@@ -199,7 +201,8 @@ pub enum SessionError {
 pub enum SessionRejection {
     /// 500: no layer for this type stands before the handler.
     #[error(
-        "no session layer for `{session}`: add `.layer(SessionLayer::<{session}>::new(store, secret))` to the router"
+        "no session layer for `{session}`: add `.layer(SessionLayer::<{session}>::new(store, secret))` to the router, after \
+         its routes"
     )]
     NoLayer {
         /// The session type.

@@ -16,11 +16,12 @@ use axum::extract::Form;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use session::{Initialized, MemoryStore, Secret, Session, SessionError, SessionLayer};
+use session::{MemoryStore, Secret, Session, SessionError, SessionLayer};
 use tokio::net::TcpListener;
 
 #[derive(Session)]
 struct Account {
+    #[session(extract = CurrentUser)]
     user: Option<String>,
 }
 
@@ -31,8 +32,8 @@ struct Credentials {
 }
 
 /// The form, or for visitors who are logged in, the way on.
-async fn form(session: Option<Session<Account, Initialized>>) -> Response {
-    match session {
+async fn form(user: Option<CurrentUser>) -> Response {
+    match user {
         Some(_) => Redirect::to("/private").into_response(),
         None => Html(
             r#"<!doctype html><title>Log in</title><form method="post" action="/login">
@@ -53,10 +54,10 @@ async fn log_in(session: Session<Account>, Form(credentials): Form<Credentials>)
     Ok(Redirect::to("/private").into_response())
 }
 
-/// Only for visitors who have a session: the compiler sees to it that there is one.
-async fn private(session: Option<Session<Account, Initialized>>) -> Response {
-    let Some(session) = session else { return Redirect::to("/").into_response() };
-    let user = escape(session.user.as_deref().unwrap_or("stranger"));
+/// Only for visitors who are logged in. That somebody has a session is not enough: a cart would begin one, too.
+async fn private(user: Option<CurrentUser>) -> Response {
+    let Some(CurrentUser(user)) = user else { return Redirect::to("/").into_response() };
+    let user = escape(&user);
     Html(format!(
         r#"<!doctype html><title>Private</title><p>Hello, {user}</p>
         <form method="post" action="/logout"><button>Log out</button></form>"#

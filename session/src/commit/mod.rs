@@ -45,7 +45,8 @@ impl Plan {
             tracing::warn!(
                 session = type_name::<T>(),
                 stored = actions.write == Write::Create,
-                "a new session can't be announced: its cookie is Secure and the connection is not"
+                "a new session can't be announced: its cookie is Secure and the connection is not; behind a proxy, see \
+                 `Options::proxy`"
             );
         }
         if facts.ending == Ending::Gone && facts.unsaved {
