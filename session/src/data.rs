@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::ser::Error as _;
 use serde::{Deserializer, Serializer};
 
 use crate::field::{Field, FieldSet, SpecialFields};
@@ -342,8 +343,11 @@ impl Changes {
 /// How many bytes of JSON a session's fields are at most.
 pub(crate) fn size_at_most<T: SessionData>(value: &T) -> Result<usize, serde_json::Error> {
     let mut size = SizeAtMost::default();
-    value.serialize(&mut size)?;
-    Ok(size.bytes())
+    match value.serialize(&mut size) {
+        Ok(()) => Ok(size.bytes()),
+        // Which field it is, and whether its value may be shown, is known where the texts are made.
+        Err(_) => texts(value, FieldSet::ALL).and_then(|_| Err(serde_json::Error::custom("a field can't be written"))),
+    }
 }
 
 /// The JSON texts of some fields of a session.

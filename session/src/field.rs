@@ -22,7 +22,7 @@ pub struct Field {
     /// Whether what parallel requests make of the field adds up (`#[session(merge = sum)]`, or a function), so that a
     /// change that is stored twice is not the same as one that is stored once.
     pub accumulates: bool,
-    /// Whether the field's value is kept out of `Debug` (`#[session(redact)]`).
+    /// Whether the field's value is kept out of `Debug` and of errors (`#[session(redact)]`).
     pub redacted: bool,
 }
 
@@ -73,7 +73,7 @@ impl Field {
         Self { accumulates: true, ..self }
     }
 
-    /// The same field, kept out of `Debug`.
+    /// The same field, kept out of `Debug` and of errors.
     #[must_use]
     pub const fn redacted(self) -> Self {
         Self { redacted: true, ..self }

@@ -111,6 +111,11 @@ impl<'a> Walk<'a> {
         serde_json::from_str(self.json.get(start..end)?).ok().map(Cow::Owned)
     }
 
+    /// The last key once more; the walk is over then.
+    pub(super) fn last_key(&mut self) -> Option<Cow<'a, str>> {
+        self.key(self.key_start)
+    }
+
     /// The value, as it is written.
     #[inline(never)]
     pub(super) fn skip_value(&mut self) -> Result<&'a str, Error> {

@@ -242,7 +242,7 @@ impl<'a, K: Sink> FieldSerializer<'a, K> {
     #[inline(never)]
     fn give<T: Serialize + ?Sized>(&mut self, place: usize, key: &'static str, value: &T) -> Result<(), Error> {
         let Some((index, field)) = self.wanted(place, key)? else { return Ok(()) };
-        self.sink.field(index, field, value)?;
+        self.sink.field(index, field, value).map_err(|error| presentable(error, field))?;
         if self.sink.is_satisfied() {
             self.asked = FieldSet::EMPTY;
         }
@@ -257,6 +257,15 @@ impl<'a, K: Sink> FieldSerializer<'a, K> {
         let found = found.ok_or_else(|| Error::custom(format_args!("`{key}` is no field of this session")))?;
         Ok(Some(found).filter(|(index, _)| self.wanted.contains(*index)))
     }
+}
+
+/// The error of a field that can't be written. It may show the value, which a redacted field has for itself.
+#[cold]
+fn presentable(error: Error, field: &Field) -> Error {
+    if field.redacted {
+        return Error::custom(format_args!("the value of `{}`, which is redacted, can't be written", field.name));
+    }
+    error
 }
 
 impl<K: Sink> SerializeStruct for FieldSerializer<'_, K> {

@@ -25,9 +25,10 @@ pub(crate) fn read<T>(
     let stored_version = if version == 1 { 1 } else { meta(json)?.version() };
     let is_outdated = stored_version < version;
     let mut reserved = Reserved::default();
-    let aliases = Aliases::of(fields_of(stored_version), json)?;
+    let fields = fields_of(stored_version);
+    let aliases = Aliases::of(fields, json)?;
     let walk = Walk::over(json, absent.usual)?;
-    let value = deserialize(stored_version, FieldDeserializer { walk, reserved: &mut reserved, aliases })?;
+    let value = deserialize(stored_version, FieldDeserializer { walk, reserved: &mut reserved, fields, aliases })?;
     let cookie = cookie(reserved.cookie, absent)?;
     let StoredMeta { meta, moved } = reserved.meta.unwrap_or_default();
     let meta = if is_outdated { meta.with_version(version) } else { meta };
@@ -92,7 +93,20 @@ struct StoredMeta {
 pub(crate) struct FieldDeserializer<'a, 'de> {
     walk: Walk<'de>,
     reserved: &'a mut Reserved<'de>,
+    fields: &'static [Field],
     aliases: Aliases,
+}
+
+impl FieldDeserializer<'_, '_> {
+    /// The error of the value under the last key. It shows the value, which a redacted field has for itself.
+    #[cold]
+    fn presentable(&mut self, error: Error) -> Error {
+        let Some(key) = self.walk.last_key() else { return error };
+        if self.fields.iter().any(|field| field.redacted && field.answers_to(&key)) {
+            return Error::custom(format_args!("the value of `{key}`, which is redacted, doesn't fit its type"));
+        }
+        error
+    }
 }
 
 impl<'de> Deserializer<'de> for FieldDeserializer<'_, 'de> {
@@ -125,7 +139,7 @@ impl<'de> MapAccess<'de> for &mut FieldDeserializer<'_, 'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        self.walk.parse_value(seed)
+        self.walk.parse_value(seed).map_err(|error| self.presentable(error))
     }
 }
 
