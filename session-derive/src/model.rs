@@ -176,9 +176,15 @@ impl<'a> Field<'a> {
                 let mut letters = word.chars();
                 letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
             });
-            Ident::new(&format!("{}{}", session.ident(), words.collect::<String>()), self.ident.span())
+            Ident::new(&format!("{}{}", session.ident().unraw(), words.collect::<String>()), self.ident.span())
         };
         extract.name.clone().unwrap_or_else(camel)
+    }
+
+    /// The extractor's visibility: the narrower one of the field's and the struct's, whose fields may be of types that
+    /// are as private as it is.
+    pub(crate) fn extractor_vis(&self, session: &SessionType<'a>) -> &'a Visibility {
+        if reach(session.vis()) < reach(&self.original.vis) { session.vis() } else { &self.original.vis }
     }
 
     /// The methods that are generated for the field.
@@ -195,6 +201,20 @@ impl<'a> Field<'a> {
 /// Whether a type has this name, whatever its path.
 fn is_called(ty: &Type, name: &str) -> bool {
     matches!(plain(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
+}
+
+/// How far a visibility reaches. Of `pub(in path)`, a longer path from `crate` is narrower, one of more `super` wider.
+fn reach(vis: &Visibility) -> usize {
+    const CRATE: usize = usize::MAX - 1;
+    let path = match vis {
+        Visibility::Inherited => return 0,
+        Visibility::Public(_) => return usize::MAX,
+        Visibility::Restricted(restricted) => &restricted.path.segments,
+    };
+    match path.first() {
+        Some(first) if first.ident == "crate" => CRATE - (path.len() - 1),
+        _ => path.iter().filter(|segment| segment.ident == "super").count(),
+    }
 }
 
 /// The type that a macro passed on, without its wrapping.

@@ -5,6 +5,8 @@ use std::ops::Deref;
 
 pub use crate::__extractor as extractor;
 pub use crate::admin::Index;
+#[cfg(feature = "axum")]
+pub use crate::axum::unless_ended;
 pub use crate::data::{Content, SessionData, SessionFields};
 pub use crate::field::Field;
 pub use crate::merge::{Sum, Union};

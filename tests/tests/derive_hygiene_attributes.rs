@@ -91,6 +91,83 @@ pub mod every {
     }
 }
 
+/// A session whose fields are of types that are as private as it is.
+mod private {
+    use session::Session;
+
+    #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+    pub(super) struct User {
+        pub(super) id: u32,
+    }
+
+    #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+    struct Theme(u32);
+
+    #[derive(Session)]
+    struct Visit {
+        #[session(extract = CurrentUser)]
+        pub user: Option<Theme>,
+        #[session(extract)]
+        pub(crate) theme: Theme,
+    }
+
+    #[derive(Session)]
+    pub(super) struct Account {
+        #[session(extract)]
+        pub user: Option<User>,
+        #[session(extract)]
+        theme: Theme,
+    }
+
+    pub(super) fn sum(user: u32) -> u32 {
+        let visit = CurrentUser(Theme(user)).0.0 + VisitTheme(Theme(1)).0.0;
+        visit + AccountTheme(Theme(1)).0.0
+    }
+}
+
+/// A session and its extractors, by the name that the state of axum's applications often has.
+mod named_s {
+    /// A session.
+    #[derive(session::Session)]
+    pub(super) struct S {
+        #[session(extract = Theme)]
+        pub(super) theme: String,
+        #[session(extract = User)]
+        pub(super) user: Option<String>,
+    }
+}
+
+/// Extractors of what is there for old times' sake.
+pub mod past {
+    /// A session.
+    #[derive(Debug, session::Session)]
+    pub struct Visit {
+        /// Who.
+        #[deprecated]
+        #[session(extract)]
+        pub user: Option<u8>,
+        /// What.
+        #[deprecated]
+        #[session(extract)]
+        pub theme: u8,
+        /// A number.
+        #[expect(deprecated, reason = "an application may have its reasons")]
+        #[session(extract, index)]
+        pub number: Number,
+    }
+
+    /// A type of the past.
+    #[deprecated]
+    pub type Number = u8;
+}
+
+#[test]
+fn an_extractor_is_seen_as_far_as_its_session_and_holds_what_the_field_holds() {
+    assert_eq!(private::sum(2) + private::AccountUser(private::User { id: 3 }).id, 7);
+    assert_eq!(named_s::Theme("dark".to_owned()).len() + named_s::User("ada".to_owned()).len(), 7);
+    assert_eq!(past::VisitUser(1).0 + past::VisitTheme(2).0 + past::VisitNumber(4).0, 7);
+}
+
 #[test]
 fn every_attribute_does_what_it_says() {
     use session::SessionData;

@@ -21,6 +21,8 @@ use tokio::time::sleep;
 #[derive(Session)]
 struct Visit {
     views: u32,
+    #[session(extract)]
+    user: Option<String>,
 }
 
 #[derive(Session)]
@@ -219,11 +221,14 @@ async fn after_a_guard_destroyed_the_session_the_request_has_none() {
     let app = Router::new()
         .route("/live", get(see))
         .route("/initialized", get(async |_: Session<Visit, Initialized>| ()))
+        .route("/field", get(async |_: VisitUser| ()))
         .route("/optional", get(async |session: Option<Session<Visit, Initialized>>| session.is_none().to_string()))
+        .route("/optional-field", get(async |user: Option<VisitUser>| user.is_none().to_string()))
         .layer(from_fn(closing_guard))
         .layer(layer(MemoryStore::new()));
     let mut client = serve(app).await;
-    for (path, status) in [("/live", 500), ("/initialized", 500), ("/optional", 200)] {
+    let live = [("/live", 500), ("/initialized", 500), ("/field", 500)];
+    for (path, status) in live.into_iter().chain([("/optional", 200), ("/optional-field", 200)]) {
         let reply = client.get(path).await;
         assert_eq!((reply.status, reply.set_cookies().len()), (status, 0), "{path}: {}", reply.body);
     }

@@ -31,9 +31,9 @@ pub(super) fn expand(session: &SessionType<'_>) -> TokenStream {
     quote!(#(#extractors)* #indexes)
 }
 
-fn extractor(session: &SessionType<'_>, field: &Field<'_>, extract: &Extract) -> TokenStream {
+fn extractor<'a>(session: &SessionType<'a>, field: &Field<'a>, extract: &Extract) -> TokenStream {
     let (private, ident) = (session.krate.private(), session.ident());
-    let (name, vis, ty) = (field.extractor_ident(session, extract), &field.original.vis, field.inner_ty());
+    let (name, vis, ty) = (field.extractor_ident(session, extract), field.extractor_vis(session), field.inner_ty());
     let kind = if field.is_option() { quote!(optional) } else { quote!(required) };
     let (member, docs) = (field.member(), docs(&field.original.attrs));
     let doc = if field.is_option() {

@@ -34,10 +34,9 @@ impl<T: SessionData, App: Sync> OptionalFromRequestParts<App> for Session<T, Ini
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Option<Self>, SessionRejection> {
-        match Session::<T>::from_parts(parts).await.map(Session::state) {
-            Ok(LiveState::Initialized(session)) => Ok(Some(session)),
-            Ok(LiveState::Uninitialized(_)) | Err(SessionRejection::Ended { .. }) => Ok(None),
-            Err(rejection) => Err(rejection),
+        match unless_ended(Session::<T>::from_parts(parts).await)?.map(Session::state) {
+            Some(LiveState::Initialized(session)) => Ok(Some(session)),
+            Some(LiveState::Uninitialized(_)) | None => Ok(None),
         }
     }
 }
@@ -51,5 +50,17 @@ impl<T: SessionData, App: Sync> FromRequestParts<App> for Session<T, Uninitializ
             LiveState::Uninitialized(session) => Ok(session),
             LiveState::Initialized(_) => Err(SessionRejection::Initialized),
         }
+    }
+}
+
+/// What was extracted; none if the request's session has ended, which leaves nothing to extract.
+///
+/// # Errors
+/// Any other rejection.
+pub fn unless_ended<T>(extracted: Result<T, SessionRejection>) -> Result<Option<T>, SessionRejection> {
+    match extracted {
+        Ok(extracted) => Ok(Some(extracted)),
+        Err(SessionRejection::Ended { .. }) => Ok(None),
+        Err(rejection) => Err(rejection),
     }
 }

@@ -8,12 +8,15 @@ macro_rules! __extractor {
         $crate::__extractor!(@newtype $(#[$attr])* $vis struct $name($ty));
 
         #[automatically_derived]
-        impl<S: ::core::marker::Send + ::core::marker::Sync> $crate::__private::extract::FromRequestParts<S> for $name {
+        #[allow(deprecated, reason = "the struct was looked at where it was written")]
+        impl<__App: ::core::marker::Send + ::core::marker::Sync> $crate::__private::extract::FromRequestParts<__App>
+            for $name
+        {
             type Rejection = $crate::SessionRejection;
 
             async fn from_request_parts(
                 parts: &mut $crate::__private::http::request::Parts,
-                _: &S,
+                _: &__App,
             ) -> ::core::result::Result<Self, $crate::SessionRejection> {
                 let session = $crate::Session::<$session>::from_parts(parts).await?;
                 ::core::result::Result::Ok(Self(::core::clone::Clone::clone(&session.$field)))
@@ -24,12 +27,15 @@ macro_rules! __extractor {
         $crate::__extractor!(@newtype $(#[$attr])* $vis struct $name($ty));
 
         #[automatically_derived]
-        impl<S: ::core::marker::Send + ::core::marker::Sync> $crate::__private::extract::FromRequestParts<S> for $name {
+        #[allow(deprecated, reason = "the struct was looked at where it was written")]
+        impl<__App: ::core::marker::Send + ::core::marker::Sync> $crate::__private::extract::FromRequestParts<__App>
+            for $name
+        {
             type Rejection = $crate::SessionRejection;
 
             async fn from_request_parts(
                 parts: &mut $crate::__private::http::request::Parts,
-                _: &S,
+                _: &__App,
             ) -> ::core::result::Result<Self, $crate::SessionRejection> {
                 let session = $crate::Session::<$session>::from_parts(parts).await?;
                 let value = ::core::clone::Clone::clone(&session.$field);
@@ -38,17 +44,20 @@ macro_rules! __extractor {
         }
 
         #[automatically_derived]
-        impl<S: ::core::marker::Send + ::core::marker::Sync> $crate::__private::extract::OptionalFromRequestParts<S>
+        #[allow(deprecated, reason = "the struct was looked at where it was written")]
+        impl<__App: ::core::marker::Send + ::core::marker::Sync> $crate::__private::extract::OptionalFromRequestParts<__App>
             for $name
         {
             type Rejection = $crate::SessionRejection;
 
             async fn from_request_parts(
                 parts: &mut $crate::__private::http::request::Parts,
-                _: &S,
+                _: &__App,
             ) -> ::core::result::Result<::core::option::Option<Self>, $crate::SessionRejection> {
-                let session = $crate::Session::<$session>::from_parts(parts).await?;
-                ::core::result::Result::Ok(::core::clone::Clone::clone(&session.$field).map(Self))
+                let session = $crate::Session::<$session>::from_parts(parts).await;
+                let session = $crate::__private::unless_ended(session)?;
+                let value = session.and_then(|session| ::core::clone::Clone::clone(&session.$field));
+                ::core::result::Result::Ok(value.map(Self))
             }
         }
     };
@@ -56,9 +65,11 @@ macro_rules! __extractor {
         $(#[$attr])*
         #[derive(::core::clone::Clone)]
         #[allow(dead_code, reason = "an application may extract it and not look at it")]
+        #[allow(deprecated, reason = "the struct was looked at where it was written")]
         $vis struct $name($vis $ty);
 
         #[automatically_derived]
+        #[allow(deprecated, reason = "the struct was looked at where it was written")]
         impl ::core::ops::Deref for $name {
             type Target = $ty;
 

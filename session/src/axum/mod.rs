@@ -3,3 +3,5 @@
 mod extract;
 mod extractor;
 mod rejection;
+
+pub use extract::unless_ended;
