@@ -58,7 +58,10 @@ pub(crate) struct FieldAttrs {
     pub(crate) rename: Option<LitStr>,
     pub(crate) aliases: Vec<LitStr>,
     /// serde's `skip`, or one half of it.
-    pub(crate) skipped: bool,
+    pub(crate) skipped_when_written: bool,
+    pub(crate) skipped_when_read: bool,
+    /// Whether a function writes or reads the field (serde's `with` and its halves).
+    pub(crate) has_function: bool,
 }
 
 /// `merge = …`
@@ -122,7 +125,7 @@ impl StructAttrs {
                 self.has_serde_bound = true;
                 skip(meta)?;
             }
-            "tag" | "content" | "untagged" | "transparent" | "from" | "try_from" | "into" | "remote" | "crate" => {
+            "tag" | "content" | "untagged" | "transparent" | "from" | "try_from" | "into" | "remote" => {
                 return Err(meta.error(format!(
                     "a session is stored field by field, which `#[serde({key})]` would change: leave it out"
                 )));
@@ -168,7 +171,13 @@ impl FieldAttrs {
             "rename" => self.rename = same_both_ways(meta, &key)?,
             "alias" => self.aliases.push(meta.value()?.parse()?),
             "default" => self.serde_default = Some(serde_default(meta)?),
-            "skip" | "skip_serializing" | "skip_deserializing" => self.skipped = true,
+            "skip" => (self.skipped_when_written, self.skipped_when_read) = (true, true),
+            "skip_serializing" => self.skipped_when_written = true,
+            "skip_deserializing" => self.skipped_when_read = true,
+            "with" | "serialize_with" | "deserialize_with" => {
+                self.has_function = true;
+                skip(meta)?;
+            }
             "flatten" => {
                 return Err(meta.error(
                     "a flattened field has no name of its own to be stored under: give the session its fields instead",

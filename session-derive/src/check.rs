@@ -8,8 +8,8 @@ use syn::Error;
 
 use crate::attr::Merge;
 use crate::diag::Errors;
-use crate::model::SessionType;
-use crate::schema;
+use crate::model::{Field, SessionType};
+use crate::{schema, types};
 
 /// What records keep for themselves.
 const RESERVED: &[&str] = &["cookie", "$session"];
@@ -25,7 +25,10 @@ pub(crate) fn all(session: &SessionType<'_>, errors: &mut Errors) {
     versions_in_order(session, errors);
     nothing_special_on_skipped_fields(session, errors);
     no_shared_extractors(session, errors);
+    no_taken_extractors(session, errors);
     no_extractors_of_generic_sessions(session, errors);
+    nothing_borrowed(session, errors);
+    nothing_unordered_in_indexes(session, errors);
 }
 
 /// ```text
@@ -61,7 +64,7 @@ fn no_hidden_setters(session: &SessionType<'_>, errors: &mut Errors) {
 /// ```
 fn no_shared_names(session: &SessionType<'_>, errors: &mut Errors) {
     let mut owners: HashMap<String, &dyn ToTokens> = HashMap::new();
-    for field in &session.fields {
+    for field in session.fields.iter().filter(|field| field.is_stored()) {
         let own = [(field.stored_name.clone(), field.ident as &dyn ToTokens)];
         let aliases = field.aliases.iter().map(|alias| (alias.value(), alias as &dyn ToTokens));
         for (name, place) in own.into_iter().chain(aliases) {
@@ -178,7 +181,7 @@ pub(crate) fn schema_as_written(session: &SessionType<'_>, errors: &mut Errors) 
 /// struct Visit { #[serde(skip)] #[session(index)] user: String }
 /// ```
 fn nothing_special_on_skipped_fields(session: &SessionType<'_>, errors: &mut Errors) {
-    for field in session.fields.iter().filter(|field| field.skipped) {
+    for field in session.fields.iter().filter(|field| field.is_skipped()) {
         let merge = field.merge.as_ref().map(|merge| match merge {
             Merge::Last(word) | Merge::Sum(word) | Merge::Union(word) => word as &dyn ToTokens,
             Merge::Function(path) => path,
@@ -206,6 +209,20 @@ fn no_shared_extractors(session: &SessionType<'_>, errors: &mut Errors) {
 }
 
 /// ```text
+/// struct Visit { #[session(extract)] fields: u32 }
+/// ```
+fn no_taken_extractors(session: &SessionType<'_>, errors: &mut Errors) {
+    let taken = [(session.ident(), "the session"), (session.fields_ident(), "the type that has its setters")];
+    for (field, extract) in session.fields.iter().filter_map(|field| Some((field, field.extract.as_ref()?))) {
+        let name = field.extractor_ident(session, extract);
+        if let Some((_, owner)) = taken.iter().find(|(taken, _)| *taken == name) {
+            let place = extract.name.as_ref().unwrap_or(&extract.word);
+            errors.blame(place, format!("{owner} is called `{name}`: write `extract = …` with another name"));
+        }
+    }
+}
+
+/// ```text
 /// struct Visit<T> { #[session(extract)] theme: T }
 /// ```
 fn no_extractors_of_generic_sessions(session: &SessionType<'_>, errors: &mut Errors) {
@@ -215,6 +232,38 @@ fn no_extractors_of_generic_sessions(session: &SessionType<'_>, errors: &mut Err
             &extract.word,
             "an extractor belongs to one session type, and this one has parameters: take the field from the session in \
              the handler",
+        );
+    }
+}
+
+/// ```text
+/// struct Visit { theme: &'static str }
+/// ```
+fn nothing_borrowed(session: &SessionType<'_>, errors: &mut Errors) {
+    // A lifetime of the struct's own was reported already.
+    if session.original.generics.lifetimes().next().is_some() {
+        return;
+    }
+    let read_by_serde = |field: &&Field<'_>| !field.skipped_when_read && !field.has_function;
+    for borrowed in session.fields.iter().filter(read_by_serde).filter_map(|field| types::borrowed(field.ty())) {
+        errors.blame(
+            borrowed,
+            "a session is read back from its store, so it borrows nothing: write `String` for `&str`, `Vec<T>` for \
+             `&[T]`",
+        );
+    }
+}
+
+/// ```text
+/// struct Visit { #[session(index)] groups: HashSet<u32> }
+/// ```
+fn nothing_unordered_in_indexes(session: &SessionType<'_>, errors: &mut Errors) {
+    let indexed = session.fields.iter().filter(|field| field.index.is_some() && !field.has_function);
+    for unordered in indexed.filter_map(|field| types::unordered(field.ty())) {
+        errors.blame(
+            unordered,
+            "its entries are stored in any order, so that two equal values are not the same index key: write `BTreeMap` \
+             for `HashMap`, `BTreeSet` for `HashSet`",
         );
     }
 }

@@ -10,6 +10,7 @@ mod krate;
 mod model;
 mod rename;
 mod schema;
+mod types;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

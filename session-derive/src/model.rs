@@ -1,9 +1,14 @@
 //! The picture of the input that the expansion draws from.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, Span, TokenStream};
+use quote::format_ident;
 use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Data, DeriveInput, Expr, Fields, GenericArgument, LitInt, LitStr, Path, PathArguments, Type, Visibility,
+    Attribute, Data, DeriveInput, Expr, Fields, GenericArgument, LitInt, LitStr, Meta, Path, PathArguments, Token,
+    Type, Visibility, parse_quote,
 };
 
 use crate::attr::{Extract, FieldAttrs, Merge, SerdeDefault, SessionDefault, StructAttrs};
@@ -14,6 +19,8 @@ use crate::krate::Crate;
 /// A session type.
 pub(crate) struct SessionType<'a> {
     pub(crate) original: &'a DeriveInput,
+    /// What serde is told of the struct, but for its own path.
+    pub(crate) serde_attrs: Vec<Attribute>,
     pub(crate) krate: Crate,
     pub(crate) parameters: Parameters,
     pub(crate) fields: Vec<Field<'a>>,
@@ -43,7 +50,10 @@ pub(crate) struct Field<'a> {
     pub(crate) redact: Option<Ident>,
     pub(crate) extract: Option<Extract>,
     /// Not written to a record, or not read from it.
-    pub(crate) skipped: bool,
+    pub(crate) skipped_when_written: bool,
+    pub(crate) skipped_when_read: bool,
+    /// Whether a function of the application writes or reads it.
+    pub(crate) has_function: bool,
 }
 
 /// Where a field's initial value comes from.
@@ -65,6 +75,7 @@ impl<'a> SessionType<'a> {
         let krate = Crate::new(attrs.krate);
         Self {
             original: input,
+            serde_attrs: serde_attrs(&input.attrs).filter_map(without_path).collect(),
             parameters: Parameters::new(input, &krate, errors),
             krate,
             fields,
@@ -81,6 +92,11 @@ impl<'a> SessionType<'a> {
     /// The struct's name, in generated code.
     pub(crate) fn ident(&self) -> Ident {
         generated(&self.original.ident)
+    }
+
+    /// The name of the struct's fields type.
+    pub(crate) fn fields_ident(&self) -> Ident {
+        format_ident!("{}Fields", self.ident())
     }
 
     /// The struct's type, with its parameters.
@@ -103,6 +119,10 @@ impl<'a> Field<'a> {
             (None, Some(rename)) => rename(&plain),
             (None, None) => plain,
         };
+        // serde takes an alias that is the name itself, and one that is there twice.
+        let mut aliases = attrs.aliases;
+        let mut known = HashSet::from([stored_name.clone()]);
+        aliases.retain(|alias| known.insert(alias.value()));
         if attrs.default.is_some() && attrs.serde_default.is_some() {
             errors
                 .blame(ident, "this field's initial value is given twice, to `session` and to `serde`: keep the first");
@@ -119,15 +139,26 @@ impl<'a> Field<'a> {
             original: field,
             ident,
             stored_name,
-            aliases: attrs.aliases,
+            aliases,
             initial,
             merge: attrs.merge,
             rotate: attrs.rotate,
             index: attrs.index,
             redact: attrs.redact,
             extract: attrs.extract,
-            skipped: attrs.skipped,
+            skipped_when_written: attrs.skipped_when_written,
+            skipped_when_read: attrs.skipped_when_read,
+            has_function: attrs.has_function,
         })
+    }
+
+    /// Not written, or not read.
+    pub(crate) const fn is_skipped(&self) -> bool {
+        self.skipped_when_written || self.skipped_when_read
+    }
+
+    pub(crate) const fn is_stored(&self) -> bool {
+        !self.skipped_when_written || !self.skipped_when_read
     }
 
     pub(crate) const fn ty(&self) -> &'a Type {
@@ -145,17 +176,8 @@ impl<'a> Field<'a> {
 
     /// The type within an `Option`; the field's own otherwise.
     pub(crate) fn inner_ty(&self) -> &'a Type {
-        let arguments = match plain(self.ty()) {
-            Type::Path(path) if self.is_option() => path.path.segments.last().map(|last| &last.arguments),
-            _ => None,
-        };
-        match arguments {
-            Some(PathArguments::AngleBracketed(arguments)) => match arguments.args.first() {
-                Some(GenericArgument::Type(ty)) => ty,
-                _ => self.ty(),
-            },
-            _ => self.ty(),
-        }
+        let inner = if self.is_option() { arguments(self.ty()).next() } else { None };
+        inner.unwrap_or(self.ty())
     }
 
     /// Written as an array whose order says nothing.
@@ -217,8 +239,24 @@ fn reach(vis: &Visibility) -> usize {
     }
 }
 
+/// The types between the angle brackets.
+pub(crate) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
+    let last = match plain(ty) {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    };
+    let arguments = last.and_then(|last| match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    });
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
 /// The type that a macro passed on, without its wrapping.
-fn plain(mut ty: &Type) -> &Type {
+pub(crate) fn plain(mut ty: &Type) -> &Type {
     while let Type::Group(group) = ty {
         ty = &group.elem;
     }
@@ -260,6 +298,18 @@ fn named_fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> impl Iterato
 /// those of the derive's own scope, and lints know that nobody wrote it.
 pub(crate) fn generated_at(place: Span) -> Span {
     Span::call_site().located_at(place)
+}
+
+/// The attribute without `crate = "…"`, if anything is left of it: generated code has another path to serde.
+fn without_path(attr: &Attribute) -> Option<Attribute> {
+    let is_path = |item: &Meta| item.path().is_ident("crate");
+    match attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) {
+        Ok(items) if items.iter().any(is_path) => {
+            let rest: Vec<_> = items.iter().filter(|item| !is_path(item)).collect();
+            (!rest.is_empty()).then(|| parse_quote!(#[serde(#(#rest),*)]))
+        }
+        _ => Some(attr.clone()),
+    }
 }
 
 fn generated(ident: &Ident) -> Ident {

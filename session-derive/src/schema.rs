@@ -1,6 +1,6 @@
 //! The fingerprint of what a session type stores.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -11,40 +11,48 @@ use crate::model::{Field, SessionType, serde_attrs};
 /// A word for each field, `name:digest`, in the order of declaration; one more, without a name, for serde attributes of
 /// the struct. What is not stored has no word.
 pub(crate) fn fingerprint(session: &SessionType<'_>) -> String {
-    let container: Vec<_> =
-        serde_attrs(&session.original.attrs).map(|attr| canonical(attr.to_token_stream())).collect();
+    let container: Vec<_> = session.serde_attrs.iter().map(|attr| canonical(attr.to_token_stream())).collect();
     let container = (!container.is_empty()).then(|| format!(":{}", digest(&container)));
-    let fields = session.fields.iter().filter(|field| !field.skipped).map(word);
+    let fields = session.fields.iter().filter(|field| !field.is_skipped()).map(word);
     container.into_iter().chain(fields).collect::<Vec<_>>().join(" ")
 }
 
 /// What is different, in words; none if nothing is. The order of the fields says nothing.
 pub(crate) fn difference(old: &str, new: &str) -> Option<String> {
-    let split = |text: &'_ str| -> Vec<(String, String)> {
-        text.split_whitespace()
-            .map(|word| word.rsplit_once(':').unwrap_or((word, "")))
-            .map(|(name, digest)| (name.to_owned(), digest.to_owned()))
-            .collect()
-    };
-    let (old, new) = (split(old), split(new));
-    let before: HashMap<_, _> = old.iter().cloned().collect();
-    let after: HashMap<_, _> = new.iter().cloned().collect();
+    let (before, after) = (digests(old), digests(new));
     let named = |name: &str| {
         if name.is_empty() { "the struct's `#[serde(…)]`".to_owned() } else { format!("`{name}`") }
     };
-    let mut differences = Vec::new();
-    for (name, digest) in &new {
-        match before.get(name) {
-            None => differences.push(format!("{} is new", named(name))),
-            Some(earlier) if earlier != digest => {
-                differences.push(format!("{} is stored or merged in another way", named(name)));
-            }
-            Some(_) => {}
+    let new_or_other = names(new).filter_map(|name| match before.get(name) {
+        None => Some(format!("{} is new", named(name))),
+        Some(digests) if after.get(name) != Some(digests) => {
+            Some(format!("{} is stored or merged in another way", named(name)))
         }
-    }
-    let gone = old.iter().filter(|(name, _)| !after.contains_key(name));
-    differences.extend(gone.map(|(name, _)| format!("{} is gone", named(name))));
+        Some(_) => None,
+    });
+    let gone = names(old).filter(|name| !after.contains_key(name)).map(|name| format!("{} is gone", named(name)));
+    let differences: Vec<_> = new_or_other.chain(gone).collect();
     (!differences.is_empty()).then(|| differences.join(", "))
+}
+
+/// The digests of each name, in order: two names can be the same word, as `a b` and `a_b` are.
+fn digests(fingerprint: &str) -> HashMap<&str, Vec<&str>> {
+    let mut digests: HashMap<_, Vec<_>> = HashMap::new();
+    for (name, digest) in words(fingerprint) {
+        digests.entry(name).or_default().push(digest);
+    }
+    digests.values_mut().for_each(|digests| digests.sort_unstable());
+    digests
+}
+
+/// Each name once.
+fn names(fingerprint: &str) -> impl Iterator<Item = &str> {
+    let mut seen = HashSet::new();
+    words(fingerprint).map(|(name, _)| name).filter(move |name| seen.insert(*name))
+}
+
+fn words(fingerprint: &str) -> impl Iterator<Item = (&str, &str)> {
+    fingerprint.split_whitespace().map(|word| word.rsplit_once(':').unwrap_or((word, "")))
 }
 
 fn word(field: &Field<'_>) -> String {

@@ -15,6 +15,8 @@ pub struct Field {
     /// Whether serde passes the field over when it writes or reads a record (`#[serde(skip)]` and the like), so that
     /// its value ends with the request.
     pub skipped: bool,
+    /// Whether it is neither written nor read, so that another field may be stored under its name.
+    pub unstored: bool,
     /// Whether a change of the field gives the session another id (`#[session(rotate)]`).
     pub rotates: bool,
     /// Whether sessions are found by the field's value (`#[session(index)]`).
@@ -36,6 +38,7 @@ impl Field {
             aliases,
             unordered: false,
             skipped: false,
+            unstored: false,
             rotates: false,
             indexed: false,
             accumulates: false,
@@ -53,6 +56,12 @@ impl Field {
     #[must_use]
     pub const fn skipped(self) -> Self {
         Self { skipped: true, ..self }
+    }
+
+    /// The same field, neither written nor read.
+    #[must_use]
+    pub const fn unstored(self) -> Self {
+        Self { unstored: true, ..self }
     }
 
     /// The same field, a change of which gives the session another id.
@@ -79,9 +88,14 @@ impl Field {
         Self { redacted: true, ..self }
     }
 
+    /// Whether the field is stored under this key.
+    pub(crate) fn is_stored_as(&self, key: &str) -> bool {
+        self.name == key && !self.unstored
+    }
+
     /// Whether a stored key belongs to this field.
     pub(crate) fn answers_to(&self, key: &str) -> bool {
-        self.name == key || self.aliases.contains(&key)
+        self.is_stored_as(key) || (self.aliases.contains(&key) && !self.unstored)
     }
 }
 

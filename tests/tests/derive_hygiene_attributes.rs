@@ -137,6 +137,41 @@ mod named_s {
     }
 }
 
+/// A session whose name is written as that of a keyword.
+mod raw {
+    #[derive(session::Session)]
+    pub(super) struct r#Visit {
+        #[session(extract)]
+        pub(super) theme: u32,
+    }
+}
+
+/// References that nothing is read into.
+mod references {
+    use std::borrow::Cow;
+    use std::marker::PhantomData;
+
+    use session::Session;
+
+    pub(super) trait Owned {
+        type As;
+    }
+
+    impl Owned for &'static str {
+        type As = String;
+    }
+
+    #[derive(Session)]
+    pub(super) struct Visit {
+        pub(super) handler: PhantomData<fn(&u32)>,
+        pub(super) kind: PhantomData<&'static str>,
+        pub(super) text: Cow<'static, str>,
+        pub(super) owned: <&'static str as Owned>::As,
+        #[serde(skip)]
+        pub(super) skipped: Option<&'static str>,
+    }
+}
+
 /// Extractors of what is there for old times' sake.
 pub mod past {
     /// A session.
@@ -165,7 +200,17 @@ pub mod past {
 fn an_extractor_is_seen_as_far_as_its_session_and_holds_what_the_field_holds() {
     assert_eq!(private::sum(2) + private::AccountUser(private::User { id: 3 }).id, 7);
     assert_eq!(named_s::Theme("dark".to_owned()).len() + named_s::User("ada".to_owned()).len(), 7);
+    assert_eq!(raw::VisitTheme(7).0, 7);
     assert_eq!(past::VisitUser(1).0 + past::VisitTheme(2).0 + past::VisitNumber(4).0, 7);
+}
+
+#[test]
+fn a_reference_that_is_not_stored_may_stay() {
+    use session::SessionData;
+
+    let references::Visit { handler, kind, text, owned, skipped } = references::Visit::initial();
+    assert_eq!((handler, kind), (std::marker::PhantomData, std::marker::PhantomData));
+    assert_eq!((text.len(), owned.len(), skipped), (0, 0, None));
 }
 
 #[test]

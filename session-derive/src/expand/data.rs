@@ -5,7 +5,6 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ExprPath, LitStr};
 
-use super::fields::fields_ident;
 use super::{merge, version};
 use crate::attr::Merge;
 use crate::attr::SerdeDefault;
@@ -48,7 +47,7 @@ fn twin(session: &SessionType<'_>) -> TokenStream {
     let private = session.krate.private();
     let serde = quote!(#private::serde);
     let remote = session.ident().to_string();
-    let attrs = serde_attrs(&session.original.attrs);
+    let attrs = &session.serde_attrs;
     // What the parameters have to be stands on the twin: serde would ask for it once more, in words that contradict a
     // `DeserializeOwned`, and for the twin's `Default`, but takes the session's.
     let no_bound = (!session.has_serde_bound).then(|| quote!(#[serde(bound = "")]));
@@ -148,7 +147,7 @@ fn session_data(session: &SessionType<'_>) -> TokenStream {
     let private = session.krate.private();
     let serde = quote!(#private::serde);
     let (ty, state) = (session.ty(), format_ident!("__State"));
-    let fields = session.parameters.with_argument(&fields_ident(session), &state);
+    let fields = session.parameters.with_argument(&session.fields_ident(), &state);
     let (parameters, _, bounds) = session.parameters.bounded().split_for_impl();
     let (_, arguments, _) = session.parameters.written().split_for_impl();
     let arguments = arguments.as_turbofish();
@@ -212,13 +211,14 @@ fn description(session: &SessionType<'_>, field: &Field<'_>) -> TokenStream {
     let private = session.krate.private();
     let (name, aliases) = (&field.stored_name, &field.aliases);
     let unordered = field.is_unordered().then(|| quote!(.unordered()));
-    let skipped = field.skipped.then(|| quote!(.skipped()));
+    let skipped = field.is_skipped().then(|| quote!(.skipped()));
+    let unstored = (!field.is_stored()).then(|| quote!(.unstored()));
     let rotates = field.rotate.as_ref().map(|_| quote!(.rotates()));
     let indexed = field.index.as_ref().map(|_| quote!(.indexed()));
     let adds_up = matches!(field.merge, Some(Merge::Sum(_) | Merge::Function(_)));
     let accumulates = adds_up.then(|| quote!(.accumulates()));
     let redacted = field.redact.as_ref().map(|_| quote!(.redacted()));
-    quote!(#private::Field::new(#name, &[#(#aliases),*]) #unordered #skipped #rotates #indexed #accumulates #redacted)
+    quote!(#private::Field::new(#name, &[#(#aliases),*]) #unordered #skipped #unstored #rotates #indexed #accumulates #redacted)
 }
 
 /// `Self { views: initial_views(), theme: default_theme(), ..Default::default() }`

@@ -7,11 +7,6 @@ use syn::spanned::Spanned;
 use crate::generics::Parameters;
 use crate::model::{Field, SessionType, generated_at};
 
-/// The name of the fields type of a session type.
-pub(super) fn fields_ident(session: &SessionType<'_>) -> Ident {
-    format_ident!("{}Fields", session.ident())
-}
-
 /// ```text
 /// pub struct VisitFields<S: State>(Content<Visit, S>);
 ///
@@ -21,7 +16,7 @@ pub(super) fn fields_ident(session: &SessionType<'_>) -> Ident {
 /// ```
 pub(super) fn expand(session: &SessionType<'_>) -> TokenStream {
     let private = session.krate.private();
-    let (ident, vis, name, ty) = (session.ident(), session.vis(), fields_ident(session), session.ty());
+    let (ident, vis, name, ty) = (session.ident(), session.vis(), session.fields_ident(), session.ty());
     let (state, parameters) = (state_ident(session), &session.parameters);
     let setters = session.fields.iter().enumerate().map(|(index, field)| setters(session, &state, (index, field)));
     let doc = format!("The fields of a [`{ident}`] session, with setters for them.");

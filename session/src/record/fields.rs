@@ -252,8 +252,8 @@ impl<'a, K: Sink> FieldSerializer<'a, K> {
     /// The field of this name, if it is wanted.
     #[inline(never)]
     fn wanted(&self, place: usize, key: &'static str) -> Result<Option<(usize, &'static Field)>, Error> {
-        let there = self.fields.get(place).filter(|field| field.name == key).map(|field| (place, field));
-        let found = there.or_else(|| self.fields.iter().enumerate().find(|(_, field)| field.name == key));
+        let there = self.fields.get(place).filter(|field| field.is_stored_as(key)).map(|field| (place, field));
+        let found = there.or_else(|| self.fields.iter().enumerate().find(|(_, field)| field.is_stored_as(key)));
         let found = found.ok_or_else(|| Error::custom(format_args!("`{key}` is no field of this session")))?;
         Ok(Some(found).filter(|(index, _)| self.wanted.contains(*index)))
     }

@@ -160,13 +160,13 @@ impl Aliases {
         let mut come = FieldSet::EMPTY;
         for entry in Entries::of(json)? {
             let (key, _) = entry?;
-            fields.iter().position(|field| field.name == key).into_iter().for_each(|index| come.insert(index));
+            fields.iter().position(|field| field.is_stored_as(&key)).into_iter().for_each(|index| come.insert(index));
         }
         Ok(Self { fields, come })
     }
 
     fn passes_over(&mut self, key: &str) -> bool {
-        let of_alias = |field: &Field| field.name != key && field.aliases.contains(&key);
+        let of_alias = |field: &Field| field.name != key && field.answers_to(key);
         let Some(index) = self.fields.iter().position(of_alias) else { return false };
         let has_come = self.come.contains(index);
         self.come.insert(index);

@@ -2,17 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod names;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use session::{Session, SessionData};
 use session_tests::Planted;
-
-/// The names under which the fields are stored.
-fn names<T: SessionData>() -> Vec<&'static str> {
-    T::FIELDS.iter().map(|field| field.name).collect()
-}
 
 fn written<T: SessionData>(value: &T) -> Value {
     value.serialize(serde_json::value::Serializer).unwrap()
@@ -31,101 +28,6 @@ async fn after<T: SessionData>(record: Value, changes: &[fn(&mut Session<T>)]) -
     let mut stored: Value = serde_json::from_str(&planted.stored().await).unwrap();
     stored.as_object_mut().unwrap().remove("cookie").unwrap();
     stored
-}
-
-mod rename_all {
-    use super::{Session, SessionData, Value, names, written};
-
-    /// serde's own derive on the same struct says what the names are.
-    macro_rules! as_serde_does {
-        ($($test:ident: $rule:literal;)*) => {$(
-            #[test]
-            fn $test() {
-                #[derive(Session, serde::Serialize)]
-                #[serde(rename_all = $rule)]
-                struct Visit {
-                    x: u8,
-                    user_name: u8,
-                    a_b_c: u8,
-                    http2_url: u8,
-                    url_: u8,
-                    _hidden: u8,
-                    größe: u8,
-                    r#type: u8,
-                    #[serde(rename = "as It-is")]
-                    renamed: u8,
-                }
-                let visit = Visit::initial();
-                let by_serde = serde_json::to_string(&visit).unwrap();
-                let place = |name: &&str| by_serde.find(&format!("\"{name}\":"));
-                assert!(names::<Visit>().iter().map(place).is_sorted_by(|one, next| one.is_some() && one < next));
-                assert_eq!(written(&visit), serde_json::from_str::<Value>(&by_serde).unwrap());
-            }
-        )*};
-    }
-
-    as_serde_does! {
-        lower: "lowercase";
-        upper: "UPPERCASE";
-        pascal: "PascalCase";
-        camel: "camelCase";
-        snake: "snake_case";
-        screaming_snake: "SCREAMING_SNAKE_CASE";
-        kebab: "kebab-case";
-        screaming_kebab: "SCREAMING-KEBAB-CASE";
-    }
-
-    #[test]
-    fn the_same_rule_twice_is_one_rule() {
-        #[derive(Session)]
-        #[serde(rename_all(serialize = "camelCase", deserialize = "camelCase"))]
-        struct Visit {
-            page_views: u32,
-            #[serde(rename(serialize = "u", deserialize = "u"))]
-            user: u32,
-        }
-        assert_eq!(names::<Visit>(), ["pageViews", "u"]);
-        assert_eq!(written(&Visit::initial()), serde_json::json!({"pageViews": 0, "u": 0}));
-    }
-}
-
-#[tokio::test]
-async fn a_renamed_field_is_found_under_its_stored_name_whatever_that_is() {
-    #[derive(Session)]
-    struct Visit {
-        #[serde(rename = "__proto__")]
-        odd: u32,
-        #[serde(rename = "a \"b\" \\ ключ")]
-        odder: u32,
-    }
-    let record = json!({"__proto__": 1, "odd": "not this", "a \"b\" \\ ключ": 2});
-    let change: fn(&mut Session<Visit>) = |session| {
-        assert_eq!((session.odd, session.odder), (1, 2));
-        session.set_odd(3);
-        session.set_odder(4);
-    };
-    let expected = json!({"__proto__": 3, "odd": "not this", "a \"b\" \\ ключ": 4});
-    assert_eq!(after(record, &[change]).await, expected);
-}
-
-#[tokio::test]
-async fn an_alias_is_read_and_goes_with_the_first_change() {
-    #[derive(Session)]
-    struct Visit {
-        #[serde(alias = "seen", alias = "hits")]
-        views: u32,
-        other: u32,
-    }
-    assert_eq!(Visit::FIELDS[0].aliases, ["seen", "hits"]);
-    let unrelated: fn(&mut Session<Visit>) = |session| session.set_other(1);
-    let change: fn(&mut Session<Visit>) = |session| {
-        let views = session.views + 1;
-        session.set_views(views);
-    };
-    for alias in ["views", "seen", "hits"] {
-        assert_eq!(after(json!({alias: 7}), &[unrelated]).await, json!({alias: 7, "other": 1}));
-        assert_eq!(after(json!({alias: 7}), &[change]).await, json!({"views": 8}));
-    }
 }
 
 mod seconds {
