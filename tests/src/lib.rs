@@ -42,6 +42,27 @@ struct WritingAStore;
 #[doc = include_str!("../../docs/schema-changes.md")]
 struct SchemaChanges;
 
+/// A crate of 2021, where `gen` is no keyword, has a field of that name.
+///
+/// ```edition2021
+/// use session::{Session, SessionData};
+///
+/// #[derive(Session)]
+/// struct Visit {
+///     #[session(index, merge = sum)]
+///     gen: u32,
+/// }
+///
+/// fn next(session: &mut Session<Visit>) {
+///     let gen = session.gen + 1;
+///     session.set_gen(gen);
+/// }
+///
+/// assert_eq!(Visit::initial().gen, 0);
+/// ```
+#[cfg(doctest)]
+struct FieldNamedGen;
+
 /// Serves the app on a free port of loopback until the test's runtime ends; gives a client without cookies.
 pub async fn serve(app: Router) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
