@@ -150,13 +150,13 @@ async fn a_field_that_is_never_stored_takes_no_name() {
 }
 
 mod own {
-    pub(crate) use serde;
+    pub(crate) use serde as serde_again;
 }
 
 #[test]
 fn another_path_to_serde_changes_nothing_of_what_is_stored() {
     #[derive(Session, serde::Serialize)]
-    #[serde(crate = "own::serde", rename_all = "camelCase")]
+    #[serde(crate = "own::serde_again", rename_all = "camelCase")]
     struct Visit {
         page_views: u32,
     }
@@ -166,7 +166,7 @@ fn another_path_to_serde_changes_nothing_of_what_is_stored() {
         page_views: u32,
     }
     #[derive(Session, serde::Serialize)]
-    #[serde(crate = "own::serde")]
+    #[serde(crate = "own::serde_again")]
     struct Alone {
         views: u32,
     }
