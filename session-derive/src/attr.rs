@@ -1,6 +1,6 @@
 //! The grammar of `#[session(…)]`, and as much of `#[serde(…)]` as a session has to know.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenTree};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parse;
 use syn::{Attribute, Error, Expr, LitInt, LitStr, Path, Result, Token, parenthesized};
@@ -96,19 +96,19 @@ impl StructAttrs {
         let mut parsed = Self::default();
         let mut seen = Vec::new();
         each(attrs, "session", errors, |meta| {
-            let key = key(&meta)?;
-            once(&mut seen, &key, &meta)?;
+            let key = key(meta)?;
+            once(&mut seen, &key, meta)?;
             match key.as_str() {
-                CRATE => parsed.krate = Some(value(&meta, "crate = path::to::session")?),
-                VERSION => parsed.version = Some(value(&meta, "version = 2")?),
-                PREVIOUS => parsed.previous = Some(value(&meta, "previous = OldName")?),
-                OLDEST => parsed.oldest = Some(word_alone(&meta)?),
-                SCHEMA => parsed.schema = Some(value(&meta, "schema = \"\"")?),
-                _ => return Err(unknown(&meta, &key, ON_STRUCTS, ON_FIELDS, "field")),
+                CRATE => parsed.krate = Some(value(meta, "crate = path::to::session")?),
+                VERSION => parsed.version = Some(value(meta, "version = 2")?),
+                PREVIOUS => parsed.previous = Some(value(meta, "previous = OldName")?),
+                OLDEST => parsed.oldest = Some(word_alone(meta)?),
+                SCHEMA => parsed.schema = Some(value(meta, "schema = \"\"")?),
+                _ => return Err(unknown(meta, &key, ON_STRUCTS, ON_FIELDS, "field")),
             }
             Ok(())
         });
-        each(attrs, "serde", errors, |meta| parsed.read_serde(&meta));
+        each(attrs, "serde", errors, |meta| parsed.read_serde(meta));
         parsed
     }
 
@@ -141,27 +141,27 @@ impl FieldAttrs {
         let mut parsed = Self::default();
         let mut seen = Vec::new();
         each(attrs, "session", errors, |meta| {
-            let key = key(&meta)?;
-            once(&mut seen, &key, &meta)?;
+            let key = key(meta)?;
+            once(&mut seen, &key, meta)?;
             match key.as_str() {
                 DEFAULT if meta.input.peek(Token![=]) => {
                     parsed.default = Some(SessionDefault::Expr(meta.value()?.parse()?));
                 }
                 DEFAULT => parsed.default = Some(SessionDefault::Trait),
-                MERGE => parsed.merge = Some(Merge::of(value(&meta, "merge = sum")?)),
-                ROTATE => parsed.rotate = Some(word_alone(&meta)?),
-                INDEX => parsed.index = Some(word_alone(&meta)?),
-                REDACT => parsed.redact = Some(word_alone(&meta)?),
+                MERGE => parsed.merge = Some(Merge::of(value(meta, "merge = sum")?)),
+                ROTATE => parsed.rotate = Some(word_alone(meta)?),
+                INDEX => parsed.index = Some(word_alone(meta)?),
+                REDACT => parsed.redact = Some(word_alone(meta)?),
                 EXTRACT => {
-                    let word = word(&meta)?;
+                    let word = word(meta)?;
                     let name = if meta.input.peek(Token![=]) { Some(meta.value()?.parse()?) } else { None };
                     parsed.extract = Some(Extract { word, name });
                 }
-                _ => return Err(unknown(&meta, &key, ON_FIELDS, ON_STRUCTS, "struct")),
+                _ => return Err(unknown(meta, &key, ON_FIELDS, ON_STRUCTS, "struct")),
             }
             Ok(())
         });
-        each(attrs, "serde", errors, |meta| parsed.read_serde(&meta));
+        each(attrs, "serde", errors, |meta| parsed.read_serde(meta));
         parsed
     }
 
@@ -200,10 +200,22 @@ impl Merge {
     }
 }
 
-/// Reads all attributes of this name; one that can't be read doesn't hide the others.
-fn each(attrs: &[Attribute], name: &str, errors: &mut Errors, mut read: impl FnMut(ParseNestedMeta<'_>) -> Result<()>) {
+/// Reads all attributes of this name; a part that can't be read doesn't hide the others.
+fn each(
+    attrs: &[Attribute],
+    name: &str,
+    errors: &mut Errors,
+    mut read: impl FnMut(&ParseNestedMeta<'_>) -> Result<()>,
+) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
-        errors.take(attr.parse_nested_meta(&mut read));
+        let read_all = attr.parse_nested_meta(|meta| match read(&meta) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                errors.add(error);
+                skip_rest(&meta)
+            }
+        });
+        errors.take(read_all);
     }
 }
 
@@ -283,6 +295,14 @@ fn skip(meta: &ParseNestedMeta<'_>) -> Result<()> {
         let content;
         parenthesized!(content in meta.input);
         content.parse::<proc_macro2::TokenStream>()?;
+    }
+    Ok(())
+}
+
+/// Passes over what is left of a part that can't be read.
+fn skip_rest(meta: &ParseNestedMeta<'_>) -> Result<()> {
+    while !meta.input.is_empty() && !meta.input.peek(Token![,]) {
+        meta.input.parse::<TokenTree>()?;
     }
     Ok(())
 }

@@ -20,15 +20,26 @@ pub(crate) fn all(session: &SessionType<'_>, errors: &mut Errors) {
     no_reserved_names(session, errors);
     no_hidden_setters(session, errors);
     no_shared_names(session, errors);
-    no_shared_setters(session, errors);
     not_too_many(session, errors);
     versions_in_order(session, errors);
     nothing_special_on_skipped_fields(session, errors);
-    no_shared_extractors(session, errors);
-    no_taken_extractors(session, errors);
+    generated_names(session, errors);
     no_extractors_of_generic_sessions(session, errors);
     nothing_borrowed(session, errors);
     nothing_unordered_in_indexes(session, errors);
+}
+
+/// Whether what is generated has names that nothing else has.
+pub(crate) fn names_are_free(session: &SessionType<'_>) -> bool {
+    let mut errors = Errors::default();
+    generated_names(session, &mut errors);
+    errors.finish().is_ok()
+}
+
+fn generated_names(session: &SessionType<'_>, errors: &mut Errors) {
+    no_shared_setters(session, errors);
+    no_shared_extractors(session, errors);
+    no_taken_extractors(session, errors);
 }
 
 /// ```text

@@ -2,33 +2,35 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Error};
+use syn::Error;
 
-use crate::attr::StructAttrs;
-use crate::diag::Errors;
-use crate::krate::Crate;
+use crate::model::SessionType;
+use crate::{check, expand};
 
-/// The errors, and an implementation that is never run.
+/// The errors, the setters and what else is used by name, and an implementation that is never run.
 ///
 /// ```text
 /// compile_error!("…");
-/// impl SessionData for Visit { type Fields<S: State> = NoFields<Self, S>; … }
+/// pub struct VisitFields<S: State>(…);      // and its setters
+/// impl SessionData for Visit { type Fields<S: State> = VisitFields<S>; … }
 /// ```
-pub(crate) fn with(input: &DeriveInput, error: &Error) -> TokenStream {
+pub(crate) fn with(mut session: SessionType<'_>, error: &Error) -> TokenStream {
     let errors = error.to_compile_error();
-    if !input.generics.params.is_empty() {
+    if !session.parameters.is_empty() {
         return errors;
     }
-    // What is wrong with the attributes was reported already.
-    let mut reported = Errors::default();
-    let krate = Crate::new(StructAttrs::parse(&input.attrs, &mut reported).krate);
-    let (ident, private) = (&input.ident, krate.private());
+    if !check::names_are_free(&session) {
+        session.fields.clear();
+    }
+    let methods = expand::methods(&session);
+    let (ident, fields, private) = (session.ident(), session.fields_ident(), session.krate.private());
     quote! {
         #errors
+        #methods
 
         #[automatically_derived]
         impl #private::SessionData for #ident {
-            type Fields<S: #private::State> = #private::NoFields<Self, S>;
+            type Fields<__State: #private::State> = #fields<__State>;
             const FIELDS: &'static [#private::Field] = &[];
             const SCHEMA: &'static str = "";
 

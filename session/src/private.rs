@@ -1,7 +1,6 @@
 //! What generated code may name, and nobody else: this module follows no version rules.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
 
 pub use crate::__extractor as extractor;
 pub use crate::admin::Index;
@@ -96,33 +95,4 @@ where
 /// A record of a version that no struct is left for.
 pub fn too_old<E: serde::de::Error>(version: u32) -> E {
     E::custom(format_args!("it is of version {version}, which this build can't read any more"))
-}
-
-/// The fields type that stands in for one that could not be generated.
-pub struct NoFields<T, S>(Content<T, S>);
-
-impl<T: SessionData, S: State> SessionFields<T, S> for NoFields<T, S> {
-    fn from_content(content: Content<T, S>) -> Self {
-        Self(content)
-    }
-
-    fn into_content(self) -> Content<T, S> {
-        self.0
-    }
-
-    fn content(&self) -> &Content<T, S> {
-        &self.0
-    }
-
-    fn content_mut(&mut self) -> &mut Content<T, S> {
-        &mut self.0
-    }
-}
-
-impl<T: SessionData, S: Readable> Deref for NoFields<T, S> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.0.read()
-    }
 }

@@ -2,7 +2,7 @@ use session::Session;
 
 #[derive(Session)]
 struct Visit {
-    #[session(defualt)]
+    #[session(defualt, rotat)]
     views: u32,
     cookie: u32,
 }
