@@ -194,9 +194,12 @@ async fn end_connections(database: &Database) {
         return;
     }
     let mut connection = sqlx::MySqlConnection::connect(&database.url).await.unwrap();
-    let others = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
-        WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-    let ids: Vec<i64> = sqlx::query_scalar(others).fetch_all(&mut connection).await.unwrap();
+    let version: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut connection).await.unwrap();
+    // MariaDB has the one of `performance_schema` switched off; MySQL's older one fails on statements with binary values.
+    let schema = if version.contains("MariaDB") { "information_schema" } else { "performance_schema" };
+    let others =
+        format!("SELECT CAST(id AS SIGNED) FROM {schema}.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()");
+    let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(others)).fetch_all(&mut connection).await.unwrap();
     for id in ids {
         // It may have ended by itself.
         let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}"))).execute(&mut connection).await;
