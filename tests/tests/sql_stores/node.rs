@@ -221,6 +221,31 @@ pub(crate) async fn writes_of_node_are_noticed() {
     assert_eq!((text(&load(&store, "n").await.unwrap()), mine), ("10050", 50));
 }
 
+/// Whatever else in a record has the name of the cookie's life, and wherever the cookie stands in it.
+pub(crate) async fn a_life_is_that_of_the_cookie() {
+    let database = Database::new(Kind::Postgres).await;
+    let store = store(&database).await;
+    let renewal = Renewal { ttl: Duration::from_secs(3600), usual: Duration::ZERO, after: Duration::from_secs(60) };
+    let cases = [
+        (r#"{"cookie":{"originalMaxAge":null,"expires":null},"other":{"originalMaxAge":0}}"#, 3_600_000),
+        (r#"{"cookie":{"originalMaxAge":7200000,"expires":null},"other":{"originalMaxAge":0}}"#, 7_200_000),
+        (r#"{"cookie":{"originalMaxAge":7200000},"x":"\u0000"}"#, 7_200_000),
+        (r#"{"cookie":{"originalMaxAge":1.5e6,"expires":null}}"#, 1_500_000),
+        (r#"{"other":{"originalMaxAge":0},"cookie":{"originalMaxAge":null}}"#, 3_600_000),
+        (r#"{"cookie":{"path":"\"originalMaxAge\":0,"}}"#, 3_600_000),
+        ("{ \"cookie\": {\"path\": \"/\",\n\"originalMaxAge\" : 7200000} }", 7_200_000),
+        (r#"{"other":{"originalMaxAge":0}}"#, 3_600_000),
+        ("{}", 3_600_000),
+    ];
+    for (json, life) in cases {
+        create(&store, "a", record(json), ahead(1_000_000)).await;
+        let loaded = store.load(&id("a"), Some(renewal)).await.unwrap();
+        let off = loaded.map(|loaded| loaded.expires.as_millis() - ahead(life).as_millis());
+        assert!(off.is_some_and(|off| off.abs() < 2000), "{json}: off by {off:?} ms");
+        store.destroy(&id("a")).await.unwrap();
+    }
+}
+
 /// Somebody who may only read and write, with tables that are there.
 pub(crate) async fn migrating_needs_no_rights_when_nothing_is_to_do() {
     let database = Database::new(Kind::Postgres).await;

@@ -123,16 +123,19 @@ impl Driver for Postgres {
                 SELECT sid FROM {sessions} WHERE expire <= to_timestamp({now}::int8 / 1000.0) AT TIME ZONE '{zone}' \
                   AND expire AT TIME ZONE '{zone}' <= to_timestamp({now}::int8 / 1000.0) \
                 ORDER BY expire LIMIT ? FOR UPDATE SKIP LOCKED))",
-        // The record's text is searched, since PostgreSQL can't parse some texts that it stores as JSON (`\u0000`).
-        // What is found so is checked when the record is read.
+        // Only where the record's text shows its life: the cookie comes first, as whoever writes one puts it, or nothing
+        // has that name. PostgreSQL can't parse some texts that it stores as JSON (`\u0000`), so the rest is left to the
+        // statement that follows where the record was read.
         load_renewed: Some(
             r#"WITH found AS (
-                SELECT sid, sess, expire, LEAST($2 + COALESCE(
-                    substring(sess::text FROM '"originalMaxAge":([0-9]{1,14})[,}]')::int8, $3),
-                    253402300799999) AS renewed
+                SELECT sid, sess, expire, substring(left(sess::text, 64)
+                    FROM '^[{]"cookie":[{]"originalMaxAge":(null|[0-9]{1,14})[,}]') AS life
                 FROM {sessions} WHERE sid = $1 AND expire AT TIME ZONE '{zone}' > to_timestamp($2::int8 / 1000.0)
+            ), shown AS (
+                SELECT sid, expire, LEAST($2 + COALESCE(nullif(life, 'null')::int8, $3), 253402300799999) AS renewed
+                FROM found WHERE life IS NOT NULL OR strpos(sess::text, '"originalMaxAge"') = 0
             ), due AS (
-                SELECT sid AS due_sid, renewed, renewed - {millis} AS move, (renewed - $2) / 10 AS most FROM found
+                SELECT sid AS due_sid, renewed, renewed - {millis} AS move, (renewed - $2) / 10 AS most FROM shown
             ), renewed AS (
                 UPDATE {sessions} AS s SET expire = to_timestamp(renewed / 1000.0) AT TIME ZONE '{zone}' FROM due
                 WHERE sid = due_sid AND expire AT TIME ZONE '{zone}' > to_timestamp($2::int8 / 1000.0)
