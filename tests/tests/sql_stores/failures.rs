@@ -105,6 +105,33 @@ pub(crate) async fn a_refused_statement_costs_no_connection(kind: Kind) {
     assert!(load(&*store, "a").await.is_some());
 }
 
+/// A server that is no primary any more refuses writes for good; its name may lead to another one by now.
+pub(crate) async fn connections_to_a_server_without_writes_are_let_go(kind: Kind) {
+    let database = Database::new(kind).await;
+    drop(database.store().await);
+    let any = over_one_connection(&database).await;
+    let store = any.shared();
+    let revision = create(&*store, "a", record("0"), ahead(60_000)).await;
+    let renewal = Renewal { ttl: Duration::from_secs(600), usual: Duration::ZERO, after: Duration::ZERO };
+    for operation in 0..3 {
+        any.run(match kind {
+            Kind::Postgres => "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+            _ => "SET SESSION TRANSACTION READ ONLY",
+        })
+        .await;
+        let refused = match operation {
+            0 => store.touch(&id("a"), ahead(90_000)).await.map(drop),
+            1 => store.load(&id("a"), Some(renewal)).await.map(drop),
+            _ => {
+                let indexed = record("1").with_index([IndexKey::new("user", b"1")]);
+                store.update(&id("a"), revision.clone(), indexed, ahead(90_000)).await.map(drop)
+            }
+        };
+        refused.unwrap_err();
+        assert!(store.touch(&id("a"), ahead(60_000)).await.unwrap(), "{operation}");
+    }
+}
+
 /// Writes that are given up at any moment leave no transaction behind, in which later writes would end up.
 pub(crate) async fn what_is_answered_after_a_dropped_write_is_stored(kind: Kind) {
     let database = Database::new(kind).await;

@@ -91,8 +91,17 @@ impl Driver for MySql {
 
     /// A deadlock (1213), or a record that changed since the transaction first looked (1020, MariaDB).
     fn is_transient(error: &dyn DatabaseError) -> bool {
-        error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(|error| matches!(error.number(), 1213 | 1020))
+        matches!(number(error), 1213 | 1020)
     }
+
+    /// By `read_only` (1290), a transaction's or a session's mode (1792), `innodb_read_only` (1836).
+    fn is_demoted(error: &dyn DatabaseError) -> bool {
+        matches!(number(error), 1290 | 1792 | 1836)
+    }
+}
+
+fn number(error: &dyn DatabaseError) -> u16 {
+    error.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number)
 }
 
 driver::query!(sqlx::MySql);

@@ -75,27 +75,22 @@ impl<D: Driver> Shared<D> {
             }
             _ => first::<D>(&mut connection, &sql.load, &[Value::Text(id.as_str()), now.into()]).await,
         };
-        let Ok(Some((_, mut loaded))) = row else {
-            connection.done();
-            return row.map(|_| Found::Nothing);
-        };
+        let Ok(Some((_, mut loaded))) = row else { return connection.ended(row.map(|_| Found::Nothing)) };
         let renewed = renewal.and_then(|renewal| renewal.expires(loaded.record.max_age(), now, loaded.expires));
         let Some(renewed) = renewed.map(storable).filter(|renewed| *renewed != loaded.expires) else {
-            connection.done();
-            return Ok(Found::Loaded(loaded));
+            return connection.ended(Ok(Found::Loaded(loaded)));
         };
         let revision = Value::Bytes(loaded.revision.as_bytes());
         let values = [renewed.into(), Value::Text(id.as_str()), revision, now.into()];
         let rows = if D::DIALECT.single_writer {
             // Who waits for the writer's turn holds no connection that the writer may wait for.
-            connection.done();
-            self.write(&sql.renew, &values, attempts).await
+            connection.ended(Ok(()))?;
+            self.write(&sql.renew, &values, attempts).await?
         } else {
             let rows = D::execute(&mut connection, &sql.renew, &values).await;
-            connection.done();
-            rows
+            connection.ended(rows)?
         };
-        if rows? == 0 {
+        if rows == 0 {
             return Ok(Found::Moved);
         }
         loaded.expires = renewed;
@@ -108,8 +103,7 @@ impl<D: Driver> Shared<D> {
         let mut connection = self.acquire(attempts).await?;
         let values = [Value::Text(id.as_str()), Timestamp::now().into()];
         let found = first::<D>(&mut connection, &sql.load, &values).await;
-        connection.done();
-        Ok(found?.map(|(_, loaded)| loaded))
+        Ok(connection.ended(found)?.map(|(_, loaded)| loaded))
     }
 
     pub(super) async fn create(&self, new: &Writing<'_>) -> Result<Created, Error> {
@@ -258,8 +252,7 @@ impl<D: Driver> Shared<D> {
         loop {
             let mut connection = self.acquire(&attempts).await?;
             let number = D::number(&mut connection, &sql.len, &now).await;
-            connection.done();
-            match number {
+            match connection.ended(number) {
                 Ok(number) => return Ok(usize::try_from(number).unwrap_or_default()),
                 Err(error) => attempts.again::<D>(error).await?,
             }
@@ -283,8 +276,7 @@ impl<D: Driver> Shared<D> {
         let rows = loop {
             let mut connection = self.acquire(&attempts).await?;
             let rows = D::sessions(&mut connection, statement, &values).await;
-            connection.done();
-            match rows {
+            match connection.ended(rows) {
                 Ok(rows) => break rows,
                 Err(error) => attempts.again::<D>(error).await?,
             }
@@ -319,8 +311,7 @@ impl<D: Driver> Shared<D> {
         let _alone = self.write_alone().await;
         let mut connection = self.acquire(attempts).await?;
         let rows = D::execute(&mut connection, statement, values).await;
-        connection.done();
-        rows
+        connection.ended(rows)
     }
 
     /// Writes a record, with its index keys in the same transaction.
@@ -335,8 +326,7 @@ impl<D: Driver> Shared<D> {
         let _alone = self.write_alone().await;
         let mut connection = self.acquire(attempts).await?;
         let rows = self.put_with_keys(&mut connection, (statement, values), (new.id, index)).await;
-        connection.done();
-        rows
+        connection.ended(rows)
     }
 
     async fn put_with_keys(

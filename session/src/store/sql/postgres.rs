@@ -171,6 +171,10 @@ impl Driver for Postgres {
     fn is_transient(error: &dyn DatabaseError) -> bool {
         error.code().is_some_and(|code| code == "40001" || code == "40P01")
     }
+
+    fn is_demoted(error: &dyn DatabaseError) -> bool {
+        error.code().is_some_and(|code| code == "25006")
+    }
 }
 
 driver::query!(sqlx::Postgres);

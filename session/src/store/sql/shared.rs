@@ -151,16 +151,18 @@ async fn sweep_repeatedly<D: Driver>(shared: Arc<Shared<D>>) {
 
 /// A connection in use. If the work on it is given up half-way, it is closed where sqlx loses track of that: with MySQL and
 /// PostgreSQL, a transaction whose beginning was not confirmed would stay open, so that what others write with the
-/// connection looks stored, and is lost.
+/// connection looks stored, and is lost. It is closed, too, if the server takes no writes any more: the next one leads to
+/// the server that does.
 pub(super) struct InUse<D: Driver> {
     connection: PoolConnection<D::Database>,
     is_done: bool,
 }
 
 impl<D: Driver> InUse<D> {
-    /// Gives the connection back: nothing is under way on it.
-    pub(super) fn done(mut self) {
-        self.is_done = true;
+    /// Gives the connection back with this result: nothing is under way on it.
+    pub(super) fn ended<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        self.is_done = !matches!(&result, Err(Error::Database(cause)) if D::is_demoted(&**cause));
+        result
     }
 }
 
