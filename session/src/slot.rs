@@ -26,7 +26,7 @@ enum SlotState<T> {
     Held(Content<T>),
     /// It was destroyed; this header takes its cookie away.
     Destroyed(Option<HeaderValue>),
-    /// The response has left, or a handler panicked with the session in hand.
+    /// The response has left, or there will be none; or a handler panicked with the session in hand.
     Closed,
 }
 
@@ -117,7 +117,7 @@ impl<T: SessionData> Slot<T> {
         }
     }
 
-    /// Whether the response has left.
+    /// Whether the response has left, or there will be none.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(*self.state(), SlotState::Closed)
     }
@@ -133,6 +133,14 @@ impl<T: SessionData> Slot<T> {
 }
 
 impl<T> Slot<T> {
+    /// Ends the session of a request that gets no response: nothing of it is stored any more.
+    #[cold]
+    pub(crate) fn abandon(&self) {
+        let ended = std::mem::replace(&mut *self.state(), SlotState::Closed);
+        // Behind the lock: with it may go the request that it was made from, which holds this slot.
+        drop(ended);
+    }
+
     /// A panic never leaves a slot between two states.
     fn state(&self) -> MutexGuard<'_, SlotState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -30,10 +30,10 @@ pin_project! {
     where
         Inner: Service<Request<ReqBody>>,
     {
-        // None if an outer layer has the session, and once it is committed.
-        slot: Option<Arc<Slot<T>>>,
         #[pin]
         step: Step<Inner, ReqBody, Inner::Future, Inner::Response>,
+        // Behind the step, and so dropped after it: the handlers give their session back first.
+        slot: OpenSlot<T>,
     }
 }
 
@@ -46,6 +46,18 @@ pin_project! {
     }
 }
 
+/// The slot of a request without a response. None if an outer layer has the session, and once there is a response.
+struct OpenSlot<T>(Option<Arc<Slot<T>>>);
+
+impl<T> Drop for OpenSlot<T> {
+    /// The client went away: whoever has the session in hand can't announce it any more.
+    fn drop(&mut self) {
+        if let Some(slot) = &self.0 {
+            slot.abandon();
+        }
+    }
+}
+
 impl<T, Inner, ReqBody> ResponseFuture<T, Inner, ReqBody>
 where
     T: SessionData,
@@ -53,12 +65,12 @@ where
 {
     /// The handlers alone.
     pub(super) fn aside(handler: Inner::Future) -> Self {
-        Self { slot: None, step: Step::Handle { handler } }
+        Self { slot: OpenSlot(None), step: Step::Handle { handler } }
     }
 
     /// The session is opened when a handler asks for it.
     pub(super) fn lazy(handler: Inner::Future, slot: Arc<Slot<T>>) -> Self {
-        Self { slot: Some(slot), step: Step::Handle { handler } }
+        Self { slot: OpenSlot(Some(slot)), step: Step::Handle { handler } }
     }
 
     /// The session is opened before the handlers are called.
@@ -69,7 +81,7 @@ where
             let opened = opener.open_ahead(&parts).await;
             (parts, opened)
         });
-        Self { slot: Some(slot), step: Step::Open { opening, rest: Some((inner, body)) } }
+        Self { slot: OpenSlot(Some(slot)), step: Step::Open { opening, rest: Some((inner, body)) } }
     }
 }
 
@@ -87,7 +99,7 @@ where
             match this.step.as_mut().project() {
                 StepProjection::Open { opening, rest } => {
                     let (parts, opened) = ready!(opening.as_mut().poll(context));
-                    if let (Err(error), Some(slot)) = (&opened, &this.slot) {
+                    if let (Err(error), Some(slot)) = (&opened, &this.slot.0) {
                         return Poll::Ready(Ok(respond::with_error(&slot.layer.options, error)));
                     }
                     let (mut inner, body) = taken(rest);
@@ -97,8 +109,14 @@ where
                 StepProjection::Handle { handler } => {
                     let mut polled = handler.poll(context);
                     // Completed where it is: a response is too large to be moved more often than it must be.
-                    let commit = match (&mut polled, this.slot.as_ref()) {
-                        (Poll::Ready(Ok(response)), Some(slot)) => finish(slot, response, context),
+                    let commit = match (&mut polled, &this.slot.0) {
+                        (Poll::Ready(Ok(response)), Some(slot)) => {
+                            let commit = finish(slot, response, context);
+                            if commit.is_none() {
+                                this.slot.0 = None;
+                            }
+                            commit
+                        }
                         _ => None,
                     };
                     let Some(commit) = commit else { return polled };
@@ -109,7 +127,7 @@ where
                 StepProjection::Commit { commit, response } => {
                     let committed = ready!(commit.as_mut().poll(context));
                     let mut response = taken(response);
-                    if let Some(slot) = this.slot.take() {
+                    if let Some(slot) = this.slot.0.take() {
                         respond::finish(&slot.layer.options, &mut response, committed);
                     }
                     return Poll::Ready(Ok(response));
