@@ -270,7 +270,11 @@ impl<T: SessionData, S: State> Session<T, S> {
     {
         let (tracked, status, slot) = self.parts_mut();
         match commit::regenerate(&slot.layer, tracked, status).await {
-            Ok(()) => Ok(self.into_state()),
+            Ok(()) => {
+                // Whatever was to be announced before is no more.
+                slot.announce(commit::removal(&slot.layer, status, &tracked.base().cookie));
+                Ok(self.into_state())
+            }
             Err(error) => Err(self.refused(error)),
         }
     }

@@ -14,33 +14,39 @@ use crate::lifecycle::Ending;
 /// One request's place for a session of type `T`. The layer makes it, handles borrow from it, the layer empties it.
 pub(crate) struct Slot<T> {
     pub(crate) layer: Arc<LayerContext>,
-    state: Mutex<SlotState<T>>,
+    inside: Mutex<Inside<T>>,
+}
+
+struct Inside<T> {
+    state: SlotState<T>,
+    /// For the response, if the session has not come back by then: it tells the client about what was stored, or destroyed,
+    /// meanwhile.
+    header: Option<HeaderValue>,
 }
 
 enum SlotState<T> {
     /// Nobody has asked for the session yet.
     Unopened,
-    /// A handle has it. The header is for the response, if the session was stored meanwhile and the handle stays away until
-    /// then.
-    Lent(Option<HeaderValue>),
+    /// A handle has it.
+    Lent,
     Held(Content<T>),
-    /// It was destroyed; this header takes its cookie away.
-    Destroyed(Option<HeaderValue>),
-    /// The response has left, or there will be none; or a handler panicked with the session in hand.
+    /// It was destroyed, or a handler panicked with the session in hand.
+    Ended,
+    /// The response has left, or there will be none.
     Closed,
 }
 
 /// What the layer finds in a slot when the response is ready.
 pub(crate) enum Closing<T> {
     Unused,
-    /// The session was destroyed, or its handle outlives the response.
+    /// The session has ended, or its handle outlives the response.
     Header(Option<HeaderValue>),
     Content(Content<T>),
 }
 
 impl<T: SessionData> Slot<T> {
     pub(crate) fn new(layer: Arc<LayerContext>) -> Self {
-        Self { layer, state: Mutex::new(SlotState::Unopened) }
+        Self { layer, inside: Mutex::new(Inside { state: SlotState::Unopened, header: None }) }
     }
 
     /// Takes the session out, after opening it at the first call.
@@ -62,16 +68,16 @@ impl<T: SessionData> Slot<T> {
     /// Makes the caller the only one who may have the session; gives it what there is of it.
     fn reserve(&self) -> Result<Option<Content<T>>, SessionRejection> {
         let session = type_name::<T>();
-        let mut state = self.state();
-        match &*state {
-            SlotState::Lent(_) => return Err(SessionRejection::InUse { session }),
-            SlotState::Destroyed(_) | SlotState::Closed => return Err(SessionRejection::Ended { session }),
+        let state = &mut self.inside().state;
+        match state {
+            SlotState::Lent => return Err(SessionRejection::InUse { session }),
+            SlotState::Ended | SlotState::Closed => return Err(SessionRejection::Ended { session }),
             SlotState::Held(content) if content.status().ending != Ending::Open => {
                 return Err(SessionRejection::Ended { session });
             }
             SlotState::Held(_) | SlotState::Unopened => {}
         }
-        match std::mem::replace(&mut *state, SlotState::Lent(None)) {
+        match std::mem::replace(state, SlotState::Lent) {
             SlotState::Held(content) => Ok(Some(content)),
             _ => Ok(None),
         }
@@ -80,7 +86,7 @@ impl<T: SessionData> Slot<T> {
     /// Opens the session before anybody asks for it. Outside the cookie's path there is none to open.
     pub(crate) async fn open_ahead(&self, parts: &Parts) -> Result<(), Box<SessionError>> {
         if let Some(content) = Content::open(&self.layer, parts).await? {
-            *self.state() = SlotState::Held(content);
+            self.inside().state = SlotState::Held(content);
         }
         Ok(())
     }
@@ -90,43 +96,47 @@ impl<T: SessionData> Slot<T> {
         if content.status().ending == Ending::Destroyed {
             return;
         }
-        let mut state = self.state();
-        if matches!(*state, SlotState::Closed) {
-            drop(state);
+        let mut inside = self.inside();
+        if matches!(inside.state, SlotState::Closed) {
+            drop(inside);
             content.warn_if_unsaved();
         } else if std::thread::panicking() {
-            // Half of what a handler meant to do is worse than nothing.
-            *state = SlotState::Closed;
+            // Half of what a handler meant to do is worse than nothing. What it has stored is still to be announced.
+            inside.state = SlotState::Ended;
         } else {
-            *state = SlotState::Held(content);
+            inside.state = SlotState::Held(content);
         }
     }
 
-    /// Keeps the header that the response needs if the handle does not come back in time.
+    /// Keeps the header that the response needs if the handle does not come back in time. The session that the handle has
+    /// now may be another one, in the place of one that was destroyed.
     pub(crate) fn announce(&self, header: Option<HeaderValue>) {
-        if let SlotState::Lent(kept) = &mut *self.state() {
-            *kept = header;
-        }
+        self.leave(SlotState::Lent, header);
     }
 
     /// Ends the session that a handle has destroyed; the header takes its cookie away.
     pub(crate) fn destroyed(&self, header: Option<HeaderValue>) {
-        let mut state = self.state();
-        if matches!(*state, SlotState::Lent(_)) {
-            *state = SlotState::Destroyed(header);
+        self.leave(SlotState::Ended, header);
+    }
+
+    fn leave(&self, state: SlotState<T>, header: Option<HeaderValue>) {
+        let mut inside = self.inside();
+        if !matches!(inside.state, SlotState::Closed) {
+            *inside = Inside { state, header };
         }
     }
 
     /// Whether the response has left, or there will be none.
     pub(crate) fn is_closed(&self) -> bool {
-        matches!(*self.state(), SlotState::Closed)
+        matches!(self.inside().state, SlotState::Closed)
     }
 
     /// Takes the session for its commit: the response is ready.
     pub(crate) fn close(&self) -> Closing<T> {
-        match std::mem::replace(&mut *self.state(), SlotState::Closed) {
+        let mut inside = self.inside();
+        match std::mem::replace(&mut inside.state, SlotState::Closed) {
             SlotState::Unopened | SlotState::Closed => Closing::Unused,
-            SlotState::Lent(header) | SlotState::Destroyed(header) => Closing::Header(header),
+            SlotState::Lent | SlotState::Ended => Closing::Header(inside.header.take()),
             SlotState::Held(content) => Closing::Content(content),
         }
     }
@@ -136,14 +146,14 @@ impl<T> Slot<T> {
     /// Ends the session of a request that gets no response: nothing of it is stored any more.
     #[cold]
     pub(crate) fn abandon(&self) {
-        let ended = std::mem::replace(&mut *self.state(), SlotState::Closed);
+        let ended = std::mem::replace(&mut self.inside().state, SlotState::Closed);
         // Behind the lock: with it may go the request that it was made from, which holds this slot.
         drop(ended);
     }
 
     /// A panic never leaves a slot between two states.
-    fn state(&self) -> MutexGuard<'_, SlotState<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inside(&self) -> MutexGuard<'_, Inside<T>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,9 +173,9 @@ impl<T> Opening<'_, T> {
 
 impl<T> Drop for Opening<'_, T> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if matches!(*state, SlotState::Lent(_)) {
-            *state = SlotState::Unopened;
+        let mut inside = self.0.inside();
+        if matches!(inside.state, SlotState::Lent) {
+            inside.state = SlotState::Unopened;
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Handles that don't come back in time: of requests that were given up.
+//! Handles that don't come back in time: of requests that were given up, kept beyond the response, or lost in a panic.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
 use std::future::pending;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,21 +10,41 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::routing::post;
-use session::{MemoryStore, Options, Session, SessionId, SessionLayer, Store};
-use session_tests::{Gate, secret};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+use session::{MemoryStore, Options, Session, SessionError, SessionId, SessionLayer, Store};
+use session_tests::{Gate, Visitor, secret};
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 #[derive(Session)]
 struct Visit {
     views: u32,
+    #[session(rotate)]
+    user: Option<String>,
 }
 
 fn layer(store: &MemoryStore, options: Options) -> SessionLayer<Visit> {
     SessionLayer::with_options(store.clone(), secret(), options).unwrap()
+}
+
+/// What every app here has beside its own routes.
+fn usual() -> Router {
+    Router::new()
+        .route("/see", post(async |mut session: Session<Visit>| *session.views_mut() += 1))
+        .route("/login", post(async |mut session: Session<Visit>| session.set_user(Some("ada".to_owned()))))
+        .route("/read", get(async |session: Session<Visit>| format!("{} {:?}", session.views, session.user)))
+}
+
+/// Keeps a session until its response has left.
+fn keep(session: impl Send + 'static) {
+    tokio::spawn(async move {
+        sleep(Duration::from_millis(60)).await;
+        drop(session);
+    });
 }
 
 /// Begins a request, and gives it up before there is a response.
@@ -123,4 +143,85 @@ async fn changes_that_are_let_go_after_their_request_was_given_up_are_reported()
     give_up(&app, request()).await;
     finish(&gate).await;
     assert_eq!(errors.0.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_after_a_rotation_leaves_the_visitor_the_new_id() {
+    let rotate_and_panic = async |mut session: Session<Visit>| {
+        session.rotate_id().await.unwrap();
+        session.set_views(99);
+        if session.views == 99 {
+            panic!("on purpose");
+        }
+    };
+    let app = usual()
+        .route("/", post(rotate_and_panic))
+        .layer(tower_http::catch_panic::CatchPanicLayer::new())
+        .layer(layer(&MemoryStore::new(), Options::default()));
+    let mut visitor = Visitor::new(app);
+    visitor.post("/login").await;
+    let reply = visitor.post("/").await;
+    assert_eq!((reply.status, reply.set_cookies().len()), (500, 1));
+    assert_eq!(visitor.get("/read").await.body, r#"0 Some("ada")"#);
+}
+
+#[tokio::test]
+async fn what_a_guard_has_stored_is_announced_though_the_handler_keeps_the_session() {
+    async fn rotate(mut session: Session<Visit>, request: Request, next: Next) -> Response {
+        session.rotate_id().await.unwrap();
+        drop(session);
+        next.run(request).await
+    }
+    let app = Router::new()
+        .route("/", post(async |session: Session<Visit>| keep(session)))
+        .route_layer(from_fn(rotate))
+        .merge(usual())
+        .layer(layer(&MemoryStore::new(), Options::default()));
+    let mut visitor = Visitor::new(app);
+    visitor.post("/login").await;
+    assert_eq!(visitor.post("/").await.set_cookies().len(), 1);
+    assert_eq!(visitor.get("/read").await.body, r#"0 Some("ada")"#);
+}
+
+#[tokio::test]
+async fn the_header_of_a_handle_that_stays_away_is_that_of_the_session_which_it_has_now() {
+    let app = usual()
+        .route(
+            "/destroyed-and-begun-again",
+            post(async |session: Session<Visit>| -> Result<(), SessionError> {
+                let mut session = session.destroy().await?.regenerate().await?.initialize();
+                session.set_views(5);
+                session.save().await?;
+                keep(session);
+                Ok(())
+            }),
+        )
+        .route(
+            "/saved-and-begun-again",
+            post(async |mut session: Session<Visit>| -> Result<(), SessionError> {
+                session.set_views(5);
+                session.save().await?;
+                keep(session.regenerate().await?);
+                Ok(())
+            }),
+        )
+        .layer(layer(&MemoryStore::new(), Options::default()));
+    let new = Visitor::new(app);
+    let mut known = new.another();
+    known.post("/see").await;
+    // Who comes, whether a cookie is set, or removed, and what the visitor has then.
+    let cases = [
+        (&new, "/destroyed-and-begun-again", 1, "5 None"),
+        (&known, "/destroyed-and-begun-again", 1, "5 None"),
+        (&new, "/saved-and-begun-again", 0, "0 None"),
+    ];
+    for (visitor, path, cookies, body) in cases {
+        let mut visitor = visitor.clone();
+        let reply = visitor.post(path).await;
+        assert_eq!((reply.status, reply.set_cookies().len()), (200, cookies), "{path}: {:?}", reply.set_cookies());
+        assert_eq!(visitor.get("/read").await.body, body, "{path}");
+    }
+    let mut known = new.another();
+    known.post("/see").await;
+    assert!(known.post("/saved-and-begun-again").await.set_cookie().contains("Max-Age=0"));
 }
