@@ -176,6 +176,13 @@ impl<T: SessionData> Tracked<T> {
         Changes::between(&self.base.value, self.read(), (self.marked, wanted))
     }
 
+    /// Whether any of these fields differs from the stored session.
+    pub(crate) fn has_unsaved(&self, fields: FieldSet) -> Result<bool, serde_json::Error> {
+        let marked = self.marked.intersection(fields);
+        let changes = Changes::between(&self.base.value, self.read(), (marked, Wanted::Any))?;
+        Ok(!changes.fields.is_empty())
+    }
+
     /// Whether anything differs from what was loaded, or from the initial values of a new session. A field that can't
     /// be serialized counts as different: saving it then reports the error.
     pub(crate) fn is_modified(&self) -> bool {

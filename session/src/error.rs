@@ -180,9 +180,9 @@ pub enum SessionError {
     /// The system's source of random bytes failed.
     #[error("no random bytes for a session id")]
     Random(#[source] BoxError),
-    /// A new session was saved after the response had left, so no cookie can lead to it. It was not stored.
-    /// Save it once before the response, then keep the handle.
-    #[error("a new session can't be saved after the response: no cookie would lead to it")]
+    /// A new session, or a new id of one, was to be stored after the response had left, so that no cookie could lead to it.
+    /// Nothing was stored. Do it once before the response, then keep the handle.
+    #[error("a new session, or a new id, can't be stored after the response: no cookie would lead to it")]
     Unannounced,
     /// A new session was saved over a connection that its `Secure` cookie can't be sent on. It was not stored. Behind a
     /// proxy that terminates TLS, see [`Options::proxy`](crate::Options::proxy).

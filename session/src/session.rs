@@ -202,16 +202,18 @@ impl<T: SessionData, S: State> Session<T, S> {
     /// # Errors
     /// [`SessionError::Gone`] if the session was destroyed or has expired since it was loaded: it is not stored again.
     /// [`SessionError::Store`], [`Encode`](SessionError::Encode), [`TooLarge`](SessionError::TooLarge),
-    /// [`Contended`](SessionError::Contended): nothing was stored. [`SessionError::Unannounced`] for a new session after
-    /// the response, [`SessionError::Insecure`] for one whose cookie can't be sent.
+    /// [`Contended`](SessionError::Contended): nothing was stored. [`SessionError::Unannounced`] after the response, for a
+    /// new session and for changes that give the session another id; [`SessionError::Insecure`] for a new session whose
+    /// cookie can't be sent.
     pub async fn save(&mut self) -> Result<(), SessionError>
     where
         S: Writable,
     {
-        if self.status().stored.is_none() && self.handle().slot.is_closed() {
+        let (tracked, status, slot) = self.parts_mut();
+        let needs_cookie = status.stored.is_none() || commit::changes_id(tracked)?;
+        if needs_cookie && slot.is_closed() {
             return Err(SessionError::Unannounced);
         }
-        let (tracked, status, slot) = self.parts_mut();
         let is_sendable = status.is_sendable(&slot.layer, &tracked.base().cookie);
         if status.stored.is_none() && !is_sendable && slot.layer.stores_only_what_is_announced() {
             return Err(SessionError::Insecure);
@@ -263,11 +265,14 @@ impl<T: SessionData, S: State> Session<T, S> {
     /// Destroys the session and begins a new one, with another id and the initial values.
     ///
     /// # Errors
-    /// The store's, with the session as it was.
+    /// The store's, or [`SessionError::Unannounced`] after the response, with the session as it was.
     pub async fn regenerate(mut self) -> Result<Session<T, Uninitialized>, TransitionError<T, S>>
     where
         S: Replaceable,
     {
+        if self.handle().slot.is_closed() {
+            return Err(self.refused(SessionError::Unannounced));
+        }
         let (tracked, status, slot) = self.parts_mut();
         match commit::regenerate(&slot.layer, tracked, status).await {
             Ok(()) => {

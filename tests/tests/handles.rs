@@ -225,3 +225,49 @@ async fn the_header_of_a_handle_that_stays_away_is_that_of_the_session_which_it_
     known.post("/see").await;
     assert!(known.post("/saved-and-begun-again").await.set_cookie().contains("Max-Age=0"));
 }
+
+type Late = fn(Session<Visit>) -> std::pin::Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>;
+
+#[tokio::test]
+async fn no_id_is_changed_when_the_response_has_left() {
+    let attempts: [Late; 4] = [
+        |mut session| Box::pin(async move { session.rotate_id().await }),
+        |mut session| {
+            Box::pin(async move {
+                session.set_user(Some("eve".to_owned()));
+                session.save().await
+            })
+        },
+        |session| Box::pin(async move { session.regenerate().await.map(drop).map_err(SessionError::from) }),
+        |mut session| {
+            Box::pin(async move {
+                session.set_views(2);
+                session.save().await
+            })
+        },
+    ];
+    for (attempt, (says, reads)) in attempts.into_iter().zip([
+        ("Err(Unannounced)", r#"1 Some("ada")"#),
+        ("Err(Unannounced)", r#"1 Some("ada")"#),
+        ("Err(Unannounced)", r#"1 Some("ada")"#),
+        ("Ok(())", r#"2 Some("ada")"#),
+    ]) {
+        let (gate, (tell, told)) = (Gate::default(), tokio::sync::mpsc::channel(1));
+        let at = gate.clone();
+        let later = async move |session: Session<Visit>| {
+            tokio::spawn(async move {
+                at.pass().await;
+                tell.send(format!("{:?}", attempt(session).await)).await
+            });
+        };
+        let app = usual().route("/", post(later)).layer(layer(&MemoryStore::new(), Options::default()));
+        let mut visitor = Visitor::new(app);
+        visitor.post("/login").await;
+        visitor.post("/see").await;
+        visitor.post("/").await;
+        gate.open(1);
+        let mut told = told;
+        assert_eq!(told.recv().await.unwrap(), says);
+        assert_eq!(visitor.get("/read").await.body, reads, "the visitor still has the session");
+    }
+}

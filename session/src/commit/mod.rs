@@ -125,6 +125,11 @@ fn warn_of_lost_changes<T>() {
     );
 }
 
+/// Whether a save would give the session another id.
+pub(crate) fn changes_id<T: SessionData>(tracked: &Tracked<T>) -> Result<bool, SessionError> {
+    tracked.has_unsaved(Special::<T>::FIELDS.rotating).map_err(encode_error::<T>)
+}
+
 /// Saves the session now, with what was changed since it was loaded or saved last.
 pub(crate) async fn save<T: SessionData>(
     layer: &LayerContext,
