@@ -308,7 +308,7 @@ impl<T: SessionData, S: State> Session<T, S> {
     where
         S: Writable,
     {
-        self.parts_mut().1.ending = Ending::Unset;
+        self.parts_mut().1.unset();
     }
 
     #[cold]

@@ -192,6 +192,11 @@ impl Status {
         self.sent.as_ref().unwrap_or(loaded.attributes())
     }
 
+    /// Gives the session up, with what was changed of its cookie.
+    pub(crate) fn unset(&mut self) {
+        (self.ending, self.own_cookie) = (Ending::Unset, None);
+    }
+
     /// Resets the time left now, and has the store renewed at the end.
     pub(crate) fn touch(&mut self, loaded: &SessionCookie) {
         self.cookie_mut(loaded).renew(Timestamp::now());

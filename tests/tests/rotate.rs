@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use session::{MemoryStore, Options, Session, SessionError, SessionLayer, Store};
+use session::{MemoryStore, Options, Session, SessionError, SessionLayer, Store, Unset};
 use session_tests::{Client, FaultyStore, Gate, Operation, Request, secret, serve};
 
 #[derive(Session)]
@@ -56,6 +56,16 @@ async fn app(options: Options) -> (Client, Watched, Gate) {
             post(async |State(gate): State<Gate>, session: Session<Account>| {
                 gate.pass().await;
                 session.destroy().await.map(|_| ())
+            }),
+        )
+        .route(
+            "/rotate-and-unset",
+            post(async |mut session: Session<Account>| {
+                session.rotate_id().await?;
+                session.set_views(100);
+                session.cookie_mut().set_path("/elsewhere");
+                session.unset();
+                Ok::<_, SessionError>(())
             }),
         )
         .route("/destroy", post(async |session: Session<Account>| session.destroy().await.map(|_| ())))
@@ -172,4 +182,19 @@ async fn a_grace_works_with_hashed_ids_and_follows_several_changes() {
     let mut old = client.clone();
     client.post("/login").await;
     assert_eq!(old.get("/read").await.body, r#"1 Some("ada")"#);
+}
+
+#[tokio::test]
+async fn a_session_that_was_given_another_id_and_then_unset_stays_its_visitors() {
+    let (mut client, store, _) = app(Options::default()).await;
+    client.post("/login").await;
+    client.post("/see").await;
+    let reply = client.post("/rotate-and-unset").await;
+    assert!(!reply.set_cookie().contains("/elsewhere"), "what was not stored is not announced: {}", reply.set_cookie());
+    assert_eq!(client.get("/read").await.body, r#"1 Some("ada")"#);
+
+    let (mut client, store_of_another, _) = app(Options::default().unset(Unset::Destroy)).await;
+    client.post("/login").await;
+    assert!(client.post("/rotate-and-unset").await.set_cookie().contains("Max-Age=0"));
+    assert_eq!((store.len().await.unwrap(), store_of_another.len().await.unwrap()), (1, 0));
 }

@@ -150,6 +150,11 @@ fn is_wanted(facts: Facts, policy: Policy) -> bool {
 }
 
 fn sets_cookie(facts: Facts, policy: Policy, write: Write) -> bool {
+    let is_left = facts.ending == Ending::Unset && write == Write::Nothing;
+    if is_left && !facts.known {
+        // What the handler unset lives on, under an id that the visitor doesn't have yet: one is not logged out by that.
+        return facts.sendable && facts.stored && policy.rules == Rules::Safe;
+    }
     if facts.ending != Ending::Open || !facts.sendable {
         return false;
     }
