@@ -208,9 +208,13 @@ impl Status {
         self.presented.is_some() && (self.has_presented_id || self.known_id() == self.presented.as_ref())
     }
 
-    /// Whether the cookie may go over the request's connection. Over which one a token goes is the client's to know.
+    /// Whether the session's cookie may go over the request's connection.
     pub(crate) fn is_sendable(&self, layer: &LayerContext, loaded: &SessionCookie) -> bool {
-        let cookie = self.own_cookie().unwrap_or(loaded);
+        self.may_send(layer, self.own_cookie().unwrap_or(loaded))
+    }
+
+    /// Whether a cookie may go over the request's connection. Over which one a token goes is the client's to know.
+    pub(crate) fn may_send(&self, layer: &LayerContext, cookie: &SessionCookie) -> bool {
         cookie.secure() != Secure::On || self.request.secure_connection || !layer.options.transport.is_cookie()
     }
 }

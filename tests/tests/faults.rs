@@ -34,6 +34,32 @@ async fn app(options: Options) -> (Client, FaultyStore<MemoryStore>) {
         .route("/grow", post(async |mut session: Session<Visit>| session.set_text("x".repeat(5000))))
         .route("/id", get(async |session: Session<Visit>| session.id().map(|id| id.as_str().to_owned())))
         .route(
+            "/save-and-see",
+            post(async |mut session: Session<Visit>| {
+                session.set_views(9);
+                session.save().await?;
+                session.set_views(10);
+                Ok::<_, SessionError>(())
+            }),
+        )
+        .route(
+            "/save-and-spoil",
+            post(async |mut session: Session<Visit>| {
+                session.set_views(9);
+                session.save().await?;
+                session.cookie_mut().set_path("/here; Domain=example.com");
+                Ok::<_, SessionError>(())
+            }),
+        )
+        .route(
+            "/rotate-and-see",
+            post(async |mut session: Session<Visit>| {
+                session.rotate_id().await?;
+                session.set_views(10);
+                Ok::<_, SessionError>(())
+            }),
+        )
+        .route(
             "/destroy",
             post(async |session: Session<Visit>| -> Result<(), SessionError> {
                 session.destroy().await?;
@@ -85,6 +111,31 @@ async fn a_store_that_can_not_save_is_a_503_without_a_cookie() {
         store.heal();
         assert_eq!(client.get("/see").await.body, kept, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_handler_has_stored_stays_its_visitors_though_the_end_of_the_request_fails() {
+    // What is stored under an id that the visitor doesn't have yet: a new session, or one that was given another id.
+    for (path, is_new, reads) in [("/save-and-see", true, "9"), ("/rotate-and-see", false, "1")] {
+        let (mut client, store) = app(Options::default()).await;
+        if !is_new {
+            client.get("/see").await;
+        }
+        store.inject(Operation::Update, Fault::Error);
+        let reply = client.post(path).await;
+        assert_eq!((reply.status, reply.set_cookies().len()), (503, 1), "{path}");
+        store.heal();
+        assert_eq!(client.get("/read").await.body, reads, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn settings_of_a_cookie_that_were_not_stored_do_not_go_out_with_an_error() {
+    let (mut client, _) = app(Options::default()).await;
+    let reply = client.post("/save-and-spoil").await;
+    assert_eq!(reply.status, 500);
+    assert!(!reply.set_cookie().contains("example.com"), "{}", reply.set_cookie());
+    assert_eq!(client.get("/read").await.body, "9");
 }
 
 #[tokio::test]

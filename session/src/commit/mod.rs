@@ -1,5 +1,6 @@
 //! Writing a session: saving it, and what happens at the end of a request.
 
+mod announce;
 mod record;
 mod write;
 
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+pub(crate) use self::announce::{Committed, Failed, removal};
+use self::announce::{announce, give};
 pub(crate) use self::record::upgraded as upgraded_record;
 use self::write::{Writing, Written};
 use crate::content::{Found, first_id, found, initial};
@@ -223,51 +226,6 @@ pub(crate) async fn reload<T: SessionData>(
     status.loaded_again(stored, kept_until, &tracked.base().cookie);
     tracked.reloaded(decoded, status.saved);
     Ok(())
-}
-
-/// The header that takes the cookie of a destroyed session away, if it should be.
-pub(crate) fn removal(layer: &LayerContext, status: &Status, loaded: &SessionCookie) -> Option<HeaderValue> {
-    let is_sendable = status.is_sendable(layer, loaded);
-    let wanted = layer.options.policy.clear_cookie && status.presented.is_some() && is_sendable;
-    if wanted { announce(layer, status, loaded, Announce::Remove).ok()? } else { None }
-}
-
-/// The header that tells the client about a session that is not written, or was before.
-fn announce(
-    layer: &LayerContext,
-    status: &Status,
-    loaded: &SessionCookie,
-    announce: Announce,
-) -> Result<Option<HeaderValue>, SessionError> {
-    match announce {
-        // A token that leads nowhere is the client's to forget.
-        Announce::Remove if layer.options.transport.is_cookie() => {
-            Ok(layer.remove_cookie(status.sent(loaded), status.request.secure_connection))
-        }
-        Announce::Nothing | Announce::Remove => Ok(None),
-        Announce::Set => {
-            let cookie = status.own_cookie().unwrap_or(loaded);
-            give(layer, status, cookie, status.cookie_expires(loaded))
-        }
-    }
-}
-
-/// The header that gives the client its session. A token that the client has is not sent again.
-fn give(
-    layer: &LayerContext,
-    status: &Status,
-    cookie: &SessionCookie,
-    expires: Option<Timestamp>,
-) -> Result<Option<HeaderValue>, SessionError> {
-    if !layer.options.transport.is_cookie() {
-        let is_sent = layer.options.send_token && !status.is_known();
-        return if is_sent { Ok(layer.set_token(status.id(layer)?)) } else { Ok(None) };
-    }
-    let expires = match layer.options.policy.rules {
-        Rules::Safe => expires,
-        Rules::Express => cookie.expires_if_renewed(Timestamp::now()),
-    };
-    Ok(layer.set_cookie(status.id(layer)?, (cookie.attributes(), expires), status.request.secure_connection))
 }
 
 async fn touch<T: SessionData>(

@@ -8,12 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::respond;
-use crate::commit::Plan;
+use crate::commit::{Committed, Failed, Plan};
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::slot::{Closing, Slot};
@@ -21,7 +21,7 @@ use crate::slot::{Closing, Slot};
 type Boxed<Output> = Pin<Box<dyn Future<Output = Output> + Send>>;
 
 /// What the store does before the response leaves; gives the header for it.
-type Commit = Boxed<Result<Option<HeaderValue>, SessionError>>;
+type Commit = Boxed<Committed>;
 
 pin_project! {
     /// The response of a [`SessionService`](super::SessionService): the session is opened ahead if the options say so, the
@@ -150,11 +150,17 @@ fn finish<T: SessionData, ResBody: From<Bytes>>(
         Closing::Header(header) => Ok(header),
         Closing::Content(content) if content.was_only_read() && !options.policy.acts_on_reading() => Ok(None),
         Closing::Content(mut content) => match Plan::new(&slot.layer, &content) {
-            Err(error) => Err(error),
-            Ok(plan) if plan.is_idle() => plan.announce(&slot.layer, &content),
+            Err(error) => Err(Failed::new(error, &slot.layer, &content)),
+            Ok(plan) if plan.is_idle() => {
+                let announced = plan.announce(&slot.layer, &content);
+                announced.map_err(|error| Failed::new(error, &slot.layer, &content))
+            }
             Ok(plan) => {
                 let layer = Arc::clone(&slot.layer);
-                let mut commit: Commit = Box::pin(async move { plan.carry_out(&layer, &mut content).await });
+                let mut commit: Commit = Box::pin(async move {
+                    let committed = plan.carry_out(&layer, &mut content).await;
+                    committed.map_err(|error| Failed::new(error, &layer, &content))
+                });
                 match commit.as_mut().poll(context) {
                     Poll::Ready(committed) => committed,
                     Poll::Pending => return Some(commit),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
+use crate::commit::{Committed, Failed};
 use crate::error::SessionError;
 use crate::options::Options;
 
@@ -16,14 +17,18 @@ use crate::options::Options;
 pub(crate) struct ReportedError(pub(crate) Arc<SessionError>);
 
 /// Completes the response after the commit, or replaces it by what reports its failure.
-pub(super) fn finish<ResBody: From<Bytes>>(
-    options: &Options,
-    response: &mut Response<ResBody>,
-    committed: Result<Option<HeaderValue>, SessionError>,
-) {
+pub(super) fn finish<ResBody: From<Bytes>>(options: &Options, response: &mut Response<ResBody>, committed: Committed) {
     match committed {
         Ok(announcement) => complete(options, response.headers_mut(), announcement),
-        Err(error) => *response = with_error(options, &error),
+        Err(failed) => fail(options, response, *failed),
+    }
+}
+
+#[cold]
+fn fail<ResBody: From<Bytes>>(options: &Options, response: &mut Response<ResBody>, Failed { error, owed }: Failed) {
+    *response = with_error(options, &error);
+    if owed.is_some() {
+        complete(options, response.headers_mut(), owed);
     }
 }
 
