@@ -361,8 +361,8 @@ impl Options {
         self
     }
 
-    /// Adds `Vary: Cookie` to responses of requests that used their session, and `Cache-Control: no-cache="Set-Cookie"`
-    /// to those that set a cookie, unless the handler set these headers. Default: true.
+    /// Adds `Vary: Cookie` to responses of requests that used their session, beside what they vary by already, and
+    /// `Cache-Control: no-cache="Set-Cookie"` to those that set a cookie, unless the handler set that header. Default: true.
     #[must_use]
     pub const fn cache_headers(mut self, cache_headers: bool) -> Self {
         self.cache_headers = cache_headers;

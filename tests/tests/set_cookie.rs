@@ -267,14 +267,15 @@ fn cache_headers(reply: &Reply) -> [Vec<&str>; 2] {
 async fn cache_headers_are_added_where_they_are_due_and_never_replaced() {
     let set = "no-cache=\"Set-Cookie\"";
     for options in [Options::default(), Options::express().cache_headers(true).eager(false)] {
-        let cases: [(&str, [&[&str]; 2]); 10] = [
+        let cases: [(&str, [&[&str]; 2]); 11] = [
             ("/plain", [&[], &[]]),
             ("/read", [&["Cookie"], &[]]),
             ("/private", [&["Cookie"], &[]]),
             ("/see", [&["Cookie"], &[set]]),
             ("/own", [&["Cookie"], &[set]]),
-            ("/own?vary=accept", [&["accept"], &[set]]),
-            ("/own?vary=accept&vary=origin", [&["accept", "origin"], &[set]]),
+            ("/own?vary=accept", [&["accept", "Cookie"], &[set]]),
+            ("/own?vary=accept&vary=origin,COOKIE", [&["accept", "origin,COOKIE"], &[set]]),
+            ("/own?vary=cookies", [&["cookies", "Cookie"], &[set]]),
             ("/own?cache-control=no-store", [&["Cookie"], &["no-store"]]),
             ("/own?cache-control=private&vary=*", [&["*"], &["private"]]),
             ("/own?set-cookie=a=b", [&["Cookie"], &[set]]),

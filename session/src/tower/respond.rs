@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, Entry, OccupiedEntry, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::commit::{Committed, Failed};
@@ -26,9 +26,18 @@ pub(super) fn finish<ResBody: From<Bytes>>(options: &Options, response: &mut Res
 
 #[cold]
 fn fail<ResBody: From<Bytes>>(options: &Options, response: &mut Response<ResBody>, Failed { error, owed }: Failed) {
-    *response = with_error(options, &error);
+    replace(response, with_error(options, &error));
     if owed.is_some() {
         complete(options, response.headers_mut(), owed);
+    }
+}
+
+/// Puts another response in the place of the handlers'. What layers within have announced stays: their sessions are stored,
+/// and nothing else leads to them.
+fn replace<ResBody>(response: &mut Response<ResBody>, other: Response<ResBody>) {
+    let replaced = std::mem::replace(response, other);
+    for (name, value) in replaced.headers().iter().filter(|(_, value)| value.is_sensitive()) {
+        response.headers_mut().append(name, value.clone());
     }
 }
 
@@ -52,10 +61,12 @@ pub(super) fn shape_reported<ResBody: From<Bytes>>(options: &Options, response: 
 }
 
 fn look_for_a_report<ResBody: From<Bytes>>(options: &Options, response: &mut Response<ResBody>) {
-    if let Some(ReportedError(error)) = response.extensions_mut().remove()
+    // A layer that shapes nothing leaves the report to one around it.
+    if options.on_error.is_some()
+        && let Some(ReportedError(error)) = response.extensions_mut().remove()
         && let Some(shaped) = shaped(options, &error)
     {
-        *response = shaped;
+        replace(response, shaped);
     }
 }
 
@@ -70,12 +81,12 @@ fn complete(options: &Options, headers: &mut HeaderMap, announcement: Option<Hea
         return complete_for_token(options, headers, announcement);
     }
     if options.cache_headers {
-        add_unless_there(headers, VARY, COOKIE);
+        add(headers, VARY, COOKIE);
     }
     let Some(mut cookie) = announcement else { return };
     cookie.set_sensitive(true);
     if options.cache_headers {
-        add_unless_there(headers, CACHE_CONTROL, NO_CACHE);
+        add(headers, CACHE_CONTROL, NO_CACHE);
     }
     // Handlers set cookies of their own.
     headers.append(SET_COOKIE, cookie);
@@ -85,7 +96,7 @@ fn complete(options: &Options, headers: &mut HeaderMap, announcement: Option<Hea
 #[cold]
 fn complete_for_token(options: &Options, headers: &mut HeaderMap, announcement: Option<HeaderValue>) {
     if options.cache_headers {
-        add_unless_there(headers, VARY, options.transport.request_header().into());
+        add(headers, VARY, options.transport.request_header().into());
     }
     let Some(mut token) = announcement else { return };
     token.set_sensitive(true);
@@ -93,15 +104,30 @@ fn complete_for_token(options: &Options, headers: &mut HeaderMap, announcement: 
     if options.cache_headers {
         // The name of a header has no characters that a header's value can't have.
         let no_cache = HeaderValue::try_from(format!("no-cache=\"{header}\""));
-        add_unless_there(headers, CACHE_CONTROL, no_cache.unwrap_or(HeaderValue::from_static("no-store")));
+        add(headers, CACHE_CONTROL, no_cache.unwrap_or(HeaderValue::from_static("no-store")));
     }
     // A handler's own token is the one that it wants to be sent.
-    add_unless_there(headers, header, token);
+    add(headers, header, token);
 }
 
+/// Adds a header. One that is there stays as it is, and of names that a response varies by, each is needed.
 // Once for all headers, and by the methods that set cookies, too: what a response runs through has to fit into the
 // processor's cache.
 #[inline(never)]
-fn add_unless_there(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    headers.entry(name).or_insert(value);
+fn add(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    match headers.entry(name) {
+        Entry::Vacant(place) => {
+            place.insert(value);
+        }
+        Entry::Occupied(present) => join(present, value),
+    }
+}
+
+#[cold]
+fn join(mut present: OccupiedEntry<'_, HeaderValue>, value: HeaderValue) {
+    let says_so = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(value.as_bytes());
+    let names = |line: &HeaderValue| line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(says_so);
+    if *present.key() == VARY && !present.iter().any(names) {
+        present.append(value);
+    }
 }
