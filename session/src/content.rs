@@ -11,7 +11,7 @@ use crate::cookie::SessionCookie;
 use crate::data::{Changes, Content, SessionData, Tracked, Wanted};
 use crate::error::{SessionError, StoreError};
 use crate::id::SessionId;
-use crate::lifecycle::{Ending, Facts, Rules};
+use crate::lifecycle::{Ending, Facts, Rules, Unset};
 use crate::options::{Ids, OnInvalid};
 use crate::record::{self, Decoded, Meta, Moved, Record};
 use crate::state::State;
@@ -125,6 +125,8 @@ impl<T: SessionData, S: State> Content<T, S> {
         Facts {
             ending: match status.ending {
                 Ending::Open | Ending::Unset if status.gone => Ending::Gone,
+                // Whoever logs out under an id that the session had before ends the session.
+                Ending::Unset if layer.options.policy.unset == Unset::Destroy => Ending::Unset,
                 Ending::Open | Ending::Unset if status.moved_to.is_some() => Ending::Moved,
                 ending => ending,
             },
@@ -150,7 +152,7 @@ pub(crate) struct Found<T> {
     pub(crate) stored: Stored,
     pub(crate) kept_until: Option<Timestamp>,
     /// Its key, if it was looked for under an id that it had before.
-    moved_to: Option<Box<SessionId>>,
+    pub(crate) moved_to: Option<Box<SessionId>>,
 }
 
 /// Where an id leads, if not to a living session.
@@ -225,9 +227,30 @@ async fn found_elsewhere<T: SessionData>(
     }
 }
 
+/// The key of the session that an id which it had before leads to; none if it has this id, or is no more.
+pub(crate) async fn moved_to<T: SessionData>(
+    layer: &LayerContext,
+    request: &RequestFacts,
+    id: &SessionId,
+) -> Result<Option<Box<SessionId>>, SessionError> {
+    if layer.options.rotate_grace.is_none() {
+        return Ok(None);
+    }
+    // Boxed: most futures that have room for this end here.
+    Box::pin(async move {
+        let Some(loaded) = layer.load(id, false).await? else { return Ok(None) };
+        // One that can't be read is no trace of a session that has moved.
+        let Ok(found) = found::<T>(layer, request, loaded) else { return Ok(None) };
+        let Some(moved) = found.decoded.moved() else { return Ok(None) };
+        let found = follow::<T>(layer, request, moved.clone()).await.map_err(|error| *error)?;
+        Ok(found.and_then(|found| found.moved_to))
+    })
+    .await
+}
+
 /// The session that an id which it had before leads to; none once the grace is over. A session that changes its id again
 /// and again is followed a few steps.
-async fn follow<T: SessionData>(
+pub(crate) async fn follow<T: SessionData>(
     layer: &LayerContext,
     request: &RequestFacts,
     mut moved: Moved,

@@ -294,7 +294,7 @@ impl<T: SessionData, S: State> Session<T, S> {
         S: Writable,
     {
         let (tracked, status, slot) = self.parts_mut();
-        if let Err(error) = commit::destroy(&slot.layer, status).await {
+        if let Err(error) = commit::destroy::<T>(&slot.layer, status).await {
             return Err(self.refused(error));
         }
         status.ending = Ending::Destroyed;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::content::decode;
+use crate::content::{decode, moved_to};
 use crate::context::{LayerContext, RequestFacts};
 use crate::data::{SessionData, index_of};
 use crate::error::{SessionError, StoreError};
@@ -106,12 +106,14 @@ impl<T: SessionData> Sessions<T> {
         self.destroy_found(index.key()?, None).await
     }
 
-    /// As [`destroy_all`](Self::destroy_all), but for the session of this id: "log out my other devices".
+    /// As [`destroy_all`](Self::destroy_all), but for the session of this id, or the one that it leads to for a
+    /// [moment](crate::Options::rotate_grace): "log out my other devices".
     ///
     /// # Errors
     /// As [`destroy_all`](Self::destroy_all).
     pub async fn destroy_others(&self, index: &Index<T>, keep: &SessionId) -> Result<usize, SessionError> {
-        let keep = self.layer.key(keep).into_owned();
+        let moved = moved_to::<T>(&self.layer, &RequestFacts::NONE, keep).await?;
+        let keep = moved.map_or_else(|| self.layer.key(keep).into_owned(), |key| *key);
         self.destroy_found(index.key()?, Some(&keep)).await
     }
 

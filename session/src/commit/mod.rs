@@ -15,7 +15,7 @@ pub(crate) use self::announce::{Committed, Failed, removal};
 use self::announce::{announce, give};
 pub(crate) use self::record::upgraded as upgraded_record;
 use self::write::{Writing, Written};
-use crate::content::{Found, first_id, found, initial};
+use crate::content::{Found, first_id, follow, found, initial, moved_to};
 use crate::context::LayerContext;
 use crate::cookie::{CookieOptions, SessionCookie};
 use crate::data::{Changes, Content, SessionData, Special, Tracked, Wanted};
@@ -52,14 +52,8 @@ impl Plan {
                  `Options::proxy`"
             );
         }
-        if facts.ending == Ending::Gone && facts.unsaved {
-            warn_of_lost_changes::<T>();
-        }
-        if facts.ending == Ending::Moved && facts.unsaved {
-            tracing::warn!(
-                session = type_name::<T>(),
-                "a request came with an id that the session had before: its changes are dropped"
-            );
+        if facts.unsaved {
+            warn_of_lost_changes::<T>(facts.ending);
         }
         Ok(Self { facts, actions, changes })
     }
@@ -83,7 +77,7 @@ impl Plan {
                 write(layer, tracked.base(), status, mine, (&self.changes, None)).await.map(Some)
             }
             Write::Touch => touch(layer, tracked, status).await.map(|()| None),
-            Write::Destroy => destroy(layer, status).await.map(|()| None),
+            Write::Destroy => destroy::<T>(layer, status).await.map(|()| None),
         };
         let mut facts = self.facts;
         let written = match written {
@@ -93,8 +87,8 @@ impl Plan {
                 written
             }
             Err(SessionError::Gone) => {
-                warn_of_lost_changes::<T>();
-                facts.ending = Ending::Gone;
+                facts.ending = if status.moved_to.is_some() { Ending::Moved } else { Ending::Gone };
+                warn_of_lost_changes::<T>(facts.ending);
                 None
             }
             Err(error) => return Err(error),
@@ -121,11 +115,19 @@ impl Plan {
     }
 }
 
-fn warn_of_lost_changes<T>() {
-    tracing::warn!(
-        session = type_name::<T>(),
-        "a session was destroyed, or has expired, while a request used it: its changes are dropped"
-    );
+/// Reports changes that are dropped because of how the session has ended.
+fn warn_of_lost_changes<T>(ending: Ending) {
+    let session = type_name::<T>();
+    match ending {
+        Ending::Gone => tracing::warn!(
+            session,
+            "a session was destroyed, or has expired, while a request used it: its changes are dropped"
+        ),
+        Ending::Moved => {
+            tracing::warn!(session, "a request came with an id that the session had before: its changes are dropped")
+        }
+        Ending::Open | Ending::Unset | Ending::Destroyed => {}
+    }
 }
 
 /// Whether a save would give the session another id.
@@ -180,9 +182,12 @@ pub(crate) async fn rename<T: SessionData>(
     Ok(())
 }
 
-/// Destroys the stored session, if there is one.
-pub(crate) async fn destroy(layer: &LayerContext, status: &mut Status) -> Result<(), SessionError> {
+/// Destroys the stored session, if there is one; and where its id leads, if another request has changed that meanwhile.
+pub(crate) async fn destroy<T: SessionData>(layer: &LayerContext, status: &mut Status) -> Result<(), SessionError> {
     if status.stored.is_some() {
+        if status.moved_to.is_none() {
+            status.moved_to = moved_to::<T>(layer, &status.request, status.id(layer)?).await?;
+        }
         if let Some(key) = &status.moved_to {
             layer.destroy_key(key).await?;
         }
@@ -198,7 +203,7 @@ pub(crate) async fn regenerate<T: SessionData>(
     tracked: &mut Tracked<T>,
     status: &mut Status,
 ) -> Result<(), SessionError> {
-    destroy(layer, status).await?;
+    destroy::<T>(layer, status).await?;
     let id = first_id(layer, &status.request)?;
     status.begin_again(id, &tracked.base().cookie);
     *tracked = Tracked::new(initial(layer, &status.request));
@@ -214,18 +219,31 @@ pub(crate) async fn reload<T: SessionData>(
     if status.stored.is_none() {
         return Err(SessionError::Gone);
     }
+    let Some(found) = stored_now::<T>(layer, status).await? else {
+        status.gone = true;
+        return Err(SessionError::Gone);
+    };
+    let Found { decoded, stored, kept_until, moved_to } = found;
+    if moved_to.is_some() {
+        status.moved_to = moved_to;
+    }
+    status.loaded_again(stored, kept_until, &tracked.base().cookie);
+    tracked.reloaded(decoded, status.saved);
+    Ok(())
+}
+
+/// The session as it is stored now, under whatever id.
+async fn stored_now<T: SessionData>(layer: &LayerContext, status: &Status) -> Result<Option<Found<T>>, SessionError> {
     let loaded = match &status.moved_to {
         Some(key) => layer.load_key(key).await?,
         None => layer.load(status.id(layer)?, false).await?,
     };
-    let Some(loaded) = loaded else {
-        status.gone = true;
-        return Err(SessionError::Gone);
-    };
-    let Found { decoded, stored, kept_until, .. } = found::<T>(layer, &status.request, loaded)?;
-    status.loaded_again(stored, kept_until, &tracked.base().cookie);
-    tracked.reloaded(decoded, status.saved);
-    Ok(())
+    let Some(loaded) = loaded else { return Ok(None) };
+    let found = found::<T>(layer, &status.request, loaded)?;
+    match found.decoded.moved() {
+        Some(moved) => Box::pin(follow(layer, &status.request, moved.clone())).await.map_err(|error| *error),
+        None => Ok(Some(found)),
+    }
 }
 
 async fn touch<T: SessionData>(
@@ -278,7 +296,7 @@ async fn write<T: SessionData>(
     let left = if next.is_some() { Some(Box::new(status.id(layer)?.clone())) } else { None };
     let written = writing.replace(status, mine, next).await;
     // A handler that goes on in spite of the error has no session to announce.
-    status.gone = matches!(written, Err(SessionError::Gone));
+    status.gone = matches!(written, Err(SessionError::Gone)) && status.moved_to.is_none();
     Ok(Written { left, ..written? })
 }
 

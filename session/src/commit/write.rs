@@ -142,10 +142,12 @@ impl<T: SessionData> Writing<'_, T> {
         &self,
         draft: &mut Draft<T>,
         (record, revision): (Record, Revision),
-        status: &Status,
+        status: &mut Status,
     ) -> Result<(), SessionError> {
         let theirs = decode::<T>(self.layer, &status.request, &record)?;
-        if theirs.moved().is_some() {
+        if let Some(moved) = theirs.moved() {
+            // It lives on, under an id whose cookie is with whoever changed it.
+            status.moved_to = Some(Box::new(SessionId::new(&moved.to)?));
             return Err(SessionError::Gone);
         }
         let mine = draft.mine.get_or_insert_with(|| Arc::clone(&draft.content));
