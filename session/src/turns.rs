@@ -14,10 +14,13 @@ use crate::record::{Record, Revision};
 /// The queues of a layer. Sessions that nobody contests have none.
 #[derive(Default)]
 pub(crate) struct Turns {
-    queues: Mutex<HashMap<SessionId, Arc<Queue>>>,
+    queues: Mutex<Queues>,
     /// How many there are, for those who only want to know that there is none.
     number: AtomicUsize,
 }
+
+/// Each queue, and how many places in it are taken.
+type Queues = HashMap<SessionId, (usize, Arc<Queue>)>;
 
 type Queue = tokio::sync::Mutex<Known>;
 
@@ -38,20 +41,27 @@ impl Turns {
         if self.number.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let queue = Arc::clone(self.queues().get(id)?);
-        Some(Place { turns: self, id: id.clone(), queue })
+        let mut queues = self.queues();
+        let (places, queue) = queues.get_mut(id)?;
+        Some(self.place(id, places, queue))
     }
 
     /// A place in the queue of a session, which begins with it if there is none.
     pub(crate) fn join(&self, id: &SessionId) -> Place<'_> {
         let mut queues = self.queues();
-        let queue = Arc::clone(queues.entry(id.clone()).or_default());
+        let (places, queue) = queues.entry(id.clone()).or_default();
+        let place = self.place(id, places, queue);
         self.number.store(queues.len(), Ordering::Relaxed);
-        Place { turns: self, id: id.clone(), queue }
+        place
+    }
+
+    fn place(&self, id: &SessionId, places: &mut usize, queue: &Arc<Queue>) -> Place<'_> {
+        *places += 1;
+        Place { turns: self, id: id.clone(), queue: Arc::clone(queue) }
     }
 
     /// A panic in another thread leaves the map whole.
-    fn queues(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Queue>>> {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,8 +84,9 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut queues = self.turns.queues();
-        // The map's, and this one: places are taken under the same lock.
-        if Arc::strong_count(&self.queue) == 2 {
+        let Some((places, _)) = queues.get_mut(&self.id) else { return };
+        *places -= 1;
+        if *places == 0 {
             queues.remove(&self.id);
             self.turns.number.store(queues.len(), Ordering::Relaxed);
         }
@@ -108,5 +119,43 @@ impl Turn<'_> {
         if let Some(place) = &mut self.0 {
             **place = known;
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+mod tests {
+    use std::hint::spin_loop;
+
+    use super::*;
+
+    #[test]
+    fn places_that_are_left_at_the_same_time_leave_no_queue() {
+        let (id, turns, arrivals, left) =
+            (SessionId::random().unwrap(), Turns::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        // Closer to each other than a barrier that sleeps would let them go on.
+        let meet = |meetings: &mut usize| {
+            arrivals.fetch_add(1, Ordering::SeqCst);
+            *meetings += 1;
+            while arrivals.load(Ordering::SeqCst) < 2 * *meetings {
+                spin_loop();
+            }
+        };
+        let come_and_go = || {
+            let mut meetings = 0;
+            for _ in 0..2000 {
+                let place = turns.join(&id);
+                meet(&mut meetings);
+                drop(place);
+                meet(&mut meetings);
+                left.fetch_add(turns.queues().len(), Ordering::SeqCst);
+                meet(&mut meetings);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(come_and_go);
+            scope.spawn(come_and_go);
+        });
+        assert_eq!(left.into_inner(), 0);
     }
 }
