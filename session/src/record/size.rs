@@ -266,7 +266,7 @@ mod tests {
                 texts: [(text.clone(), false)].into(),
                 pair: Pair('\u{1}', None),
                 unit: (),
-                floats: [f64::MIN, f64::MAX, f64::NAN],
+                floats: [f64::MIN, f64::MAX, f64::MIN_POSITIVE],
                 address: [u16::MAX; 8].into(),
             };
             let mut size = SizeAtMost::default();
