@@ -33,6 +33,7 @@ session_tests::main! {
     [Postgres] postgres_sweeps_in_steps,
     [Postgres] postgres_takes_few_statements,
     [Postgres] postgres_replaces_lost_connections,
+    [Postgres] postgres_replaces_connections_that_idled_too_long,
     [Postgres] postgres_lets_go_of_servers_without_writes,
     [Postgres] postgres_keeps_a_connection_whose_statement_was_refused,
     [Postgres] postgres_stores_what_it_answers_after_a_dropped_write,
@@ -50,6 +51,7 @@ session_tests::main! {
     [Mysql] mysql_sweeps_in_steps,
     [Mysql] mysql_takes_few_statements,
     [Mysql] mysql_replaces_lost_connections,
+    [Mysql] mysql_replaces_connections_that_idled_too_long,
     [Mysql] mysql_lets_go_of_servers_without_writes,
     [Mysql] mysql_keeps_a_connection_whose_statement_was_refused,
     [Mysql] mysql_stores_what_it_answers_after_a_dropped_write,
@@ -82,6 +84,7 @@ tests! {
     postgres_says_that_it_is_not_migrated => contract::a_missing_table_is_named(Postgres),
     postgres_sweeps_in_steps => contract::sweeps_in_steps(Postgres),
     postgres_replaces_lost_connections => failures::lost_connections_are_replaced(Postgres),
+    postgres_replaces_connections_that_idled_too_long => failures::connections_that_idled_too_long_are_replaced(Postgres),
     postgres_lets_go_of_servers_without_writes => failures::connections_to_a_server_without_writes_are_let_go(Postgres),
     postgres_keeps_a_connection_whose_statement_was_refused =>
         failures::a_refused_statement_costs_no_connection(Postgres),
@@ -100,6 +103,7 @@ tests! {
     mysql_says_that_it_is_not_migrated => contract::a_missing_table_is_named(Mysql),
     mysql_sweeps_in_steps => contract::sweeps_in_steps(Mysql),
     mysql_replaces_lost_connections => failures::lost_connections_are_replaced(Mysql),
+    mysql_replaces_connections_that_idled_too_long => failures::connections_that_idled_too_long_are_replaced(Mysql),
     mysql_lets_go_of_servers_without_writes => failures::connections_to_a_server_without_writes_are_let_go(Mysql),
     mysql_keeps_a_connection_whose_statement_was_refused =>
         failures::a_refused_statement_costs_no_connection(Mysql),

@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::contract::{ahead, create, id, load, record, text};
 use session_tests::database::{AnyStore, Database, Kind};
+use tokio::time::sleep;
 
 pub(crate) async fn sqlite_survives_a_restart() {
     let database = Database::new(Kind::Sqlite).await;
@@ -130,6 +131,22 @@ pub(crate) async fn connections_to_a_server_without_writes_are_let_go(kind: Kind
         refused.unwrap_err();
         assert!(store.touch(&id("a"), ahead(60_000)).await.unwrap(), "{operation}");
     }
+}
+
+/// Not only those that break, but those of which the server says first why it ends them (PostgreSQL from 14 on, MySQL).
+pub(crate) async fn connections_that_idled_too_long_are_replaced(kind: Kind) {
+    let database = Database::new(kind).await;
+    drop(database.store().await);
+    let any = over_one_connection(&database).await;
+    let store = any.shared();
+    create(&*store, "a", record("0"), ahead(60_000)).await;
+    any.run(match kind {
+        Kind::Postgres => "SET idle_session_timeout = 100",
+        _ => "SET SESSION wait_timeout = 1",
+    })
+    .await;
+    sleep(Duration::from_millis(if kind == Kind::Postgres { 400 } else { 2000 })).await;
+    assert!(load(&*store, "a").await.is_some());
 }
 
 /// Writes that are given up at any moment leave no transaction behind, in which later writes would end up.

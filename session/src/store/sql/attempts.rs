@@ -37,7 +37,7 @@ impl Attempts {
                 tokio::time::sleep(Duration::from_millis(1 << self.transient.min(6))).await;
                 Ok(())
             }
-            _ if is_lost(&error) && self.lost < LOST => {
+            _ if is_lost::<D>(&error) && self.lost < LOST => {
                 self.lost += 1;
                 // The first time at once; then whoever ends connections is perhaps not done with the others.
                 if self.lost > 1 {
@@ -51,14 +51,10 @@ impl Attempts {
 }
 
 /// Whether the connection ended, so that nobody knows what the server did.
-fn is_lost(error: &Error) -> bool {
+fn is_lost<D: Driver>(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::WorkerCrashed => true,
-        // PostgreSQL and MySQL, when an administrator ends the session or the server.
-        Error::Database(cause) => {
-            let code = cause.code().unwrap_or_default();
-            matches!(&*code, "57P01" | "57P02" | "57P03" | "70100") || code.starts_with("08")
-        }
+        Error::Database(cause) => D::is_lost(&**cause),
         _ => false,
     }
 }

@@ -59,6 +59,12 @@ pub trait Driver: Send + Sync + 'static {
     /// Whether the server undid the work, and doing it again is likely to succeed.
     fn is_transient(error: &dyn DatabaseError) -> bool;
 
+    /// Whether the server ended the connection, so that nobody knows what it did.
+    fn is_lost(error: &dyn DatabaseError) -> bool {
+        let _ = error;
+        false
+    }
+
     /// Whether the server takes no writes over this connection, as one that is a replica by now.
     fn is_demoted(error: &dyn DatabaseError) -> bool {
         let _ = error;

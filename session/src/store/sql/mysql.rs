@@ -94,6 +94,12 @@ impl Driver for MySql {
         matches!(number(error), 1213 | 1020)
     }
 
+    /// By an administrator's command (SQLSTATE 70100, 3169), or after a while without a statement (4031).
+    fn is_lost(error: &dyn DatabaseError) -> bool {
+        let code = error.code().unwrap_or_default();
+        matches!(number(error), 3169 | 4031) || code == "70100" || code.starts_with("08")
+    }
+
     /// By `read_only` (1290), a transaction's or a session's mode (1792), `innodb_read_only` (1836).
     fn is_demoted(error: &dyn DatabaseError) -> bool {
         matches!(number(error), 1290 | 1792 | 1836)

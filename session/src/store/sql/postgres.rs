@@ -172,6 +172,13 @@ impl Driver for Postgres {
         error.code().is_some_and(|code| code == "40001" || code == "40P01")
     }
 
+    /// By an administrator's command (57P01 to 57P03), after a while without a statement (57P05, 25P03), or with too long
+    /// a transaction (25P04).
+    fn is_lost(error: &dyn DatabaseError) -> bool {
+        let code = error.code().unwrap_or_default();
+        matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04") || code.starts_with("08")
+    }
+
     fn is_demoted(error: &dyn DatabaseError) -> bool {
         error.code().is_some_and(|code| code == "25006")
     }
