@@ -246,6 +246,23 @@ pub(crate) async fn a_life_is_that_of_the_cookie() {
     }
 }
 
+/// The first schema of the search path isn't the one where Node's table is.
+pub(crate) async fn migrating_finds_a_table_of_node() {
+    let database = Database::new(Kind::Postgres).await;
+    let mut node = Node::new(&database, "UTC").await;
+    node.run("CREATE SCHEMA app".to_owned()).await;
+    node.set("a", "{}", now_s() + 60).await;
+    let separator = if database.url.contains('?') { '&' } else { '?' };
+    let url = format!("{}{separator}options=-c%20search_path%3Dapp,public", database.url);
+    PostgresStore::connect(&url).await.unwrap().migrate().await.unwrap();
+    let store = PostgresStore::connect(&url).await.unwrap();
+    assert!(load(&store, "a").await.is_some());
+    let key = session::store::IndexKey::new("user", b"1");
+    create(&store, "b", record("{}").with_index([key.clone()]), ahead(60_000)).await;
+    assert_eq!(store.find(&key, None, 10).await.unwrap().sessions.len(), 1);
+    assert!(node.get("b").await);
+}
+
 /// Somebody who may only read and write, with tables that are there.
 pub(crate) async fn migrating_needs_no_rights_when_nothing_is_to_do() {
     let database = Database::new(Kind::Postgres).await;

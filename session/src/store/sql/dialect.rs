@@ -40,8 +40,8 @@ pub struct Dialect {
     pub(super) load_renewed: Option<&'static str>,
     /// The schema of a table that is called `session`, a word that it has for nothing else.
     pub(super) schema: &'static str,
-    /// Precedes the schema where several processes can't run it at once.
-    pub(super) schema_lock: &'static str,
+    /// Precedes the schema, in its transaction. `{table}` stands for the table's name.
+    pub(super) before_schema: &'static str,
     /// How many tables of this schema there are, for those who may not define any.
     pub(super) schema_exists: Option<&'static str>,
     /// Whether an error says that a table isn't there.

@@ -102,8 +102,8 @@ impl<D: Driver> SqlStore<D> {
                 return Ok(());
             }
         }
-        let statements = format!("{}{}", D::DIALECT.schema_lock, D::DIALECT.schema(table));
-        D::define(&mut connection, statements).await.map_err(StoreError::new)
+        let before = D::DIALECT.before_schema.replace("{table}", table);
+        D::define(&mut connection, before + &D::DIALECT.schema(table)).await.map_err(StoreError::new)
     }
 
     /// The statements that [`migrate`](Self::migrate) runs, for those who run them by hand.

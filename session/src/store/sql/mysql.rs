@@ -82,7 +82,7 @@ impl Driver for MySql {
         sweep: "DELETE FROM {sessions} WHERE expire <= {now} ORDER BY expire LIMIT ?",
         load_renewed: None,
         schema: include_str!("mysql.sql"),
-        schema_lock: "",
+        before_schema: "",
         schema_exists: None,
         lacks_table: |error| error.code().as_deref() == Some("42S02"),
     };

@@ -145,8 +145,12 @@ impl Driver for Postgres {
             SELECT * FROM renewed UNION ALL SELECT {columns} FROM found AS s WHERE NOT EXISTS (SELECT FROM renewed)"#,
         ),
         schema: include_str!("postgres.sql"),
-        // A number of this library's own; tables that several connections make at once collide in the catalog.
-        schema_lock: "SELECT pg_advisory_xact_lock(7310593858020254331);\n",
+        // A number of this library's own; tables that several connections make at once collide in the catalog. Then the
+        // schema where the table is found: without it, a second one would be made in the search path's first schema.
+        before_schema: "SELECT pg_advisory_xact_lock(7310593858020254331); \
+            SELECT set_config('search_path', quote_ident(nspname), true) FROM pg_class, pg_namespace \
+            WHERE pg_class.oid = to_regclass('\"{table}\"') AND relkind IN ('r', 'p') \
+              AND pg_namespace.oid = relnamespace;\n",
         schema_exists: Some("SELECT count(to_regclass('\"{table}_index_sid\"'))"),
         lacks_table: |error| error.code().as_deref() == Some("42P01"),
     };

@@ -103,7 +103,7 @@ impl Driver for Sqlite {
             (SELECT rowid FROM {sessions} WHERE expire <= {now} ORDER BY expire LIMIT ?)",
         load_renewed: None,
         schema: include_str!("sqlite.sql"),
-        schema_lock: "",
+        before_schema: "",
         schema_exists: None,
         lacks_table: |error| error.message().starts_with("no such table"),
     };
