@@ -12,7 +12,10 @@ mod servers;
 #[path = "outages/visitors.rs"]
 mod visitors;
 
-use forgotten::{mysql_connections_are_forgotten, postgres_connections_are_forgotten, redis_connections_are_forgotten};
+use forgotten::{
+    mysql_connections_are_forgotten, postgres_connections_are_forgotten, postgres_silence_costs_no_place_in_the_pool,
+    redis_connections_are_forgotten,
+};
 use lost_replies::{
     mysql_replies_get_lost, postgres_replies_get_lost, redis_replies_get_lost, valkey_replies_get_lost,
 };
@@ -32,6 +35,7 @@ session_tests::main! {
     [] sqlite_is_locked,
     [Redis] redis_connections_are_forgotten,
     [Postgres] postgres_connections_are_forgotten,
+    [Postgres] postgres_silence_costs_no_place_in_the_pool,
     [Mysql] mysql_connections_are_forgotten,
     [Redis] redis_replies_get_lost,
     [Valkey] valkey_replies_get_lost,

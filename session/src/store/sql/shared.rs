@@ -77,23 +77,23 @@ impl<D: Driver> Shared<D> {
 
     /// A connection; after one was lost, one that answers.
     pub(super) async fn acquire(&self, attempts: &Attempts) -> Result<InUse<D>, Error> {
-        let connection = if attempts.has_lost_a_reply() {
-            Box::pin(self.acquire_that_answers()).await?
-        } else {
-            self.pool.acquire().await?
-        };
-        Ok(InUse { connection, is_done: false })
+        if attempts.has_lost_a_reply() { Box::pin(self.acquire_that_answers()).await } else { self.acquire_any().await }
     }
 
-    /// Connections that idled while another one was lost were lost, too.
-    async fn acquire_that_answers(&self) -> Result<PoolConnection<D::Database>, Error> {
-        let mut connection = self.pool.acquire().await?;
+    async fn acquire_any(&self) -> Result<InUse<D>, Error> {
+        Ok(InUse { connection: self.pool.acquire().await?, is_done: false })
+    }
+
+    /// Connections that idled while another one was lost were lost, too. One that says nothing until the operation is given
+    /// up is closed as any other in use: sqlx would ask it again, with no end, before its place in the pool is free.
+    async fn acquire_that_answers(&self) -> Result<InUse<D>, Error> {
+        let mut connection = self.acquire_any().await?;
         for _ in 0..self.pool.options().get_max_connections() {
             if connection.ping().await.is_ok() {
                 break;
             }
-            drop(connection.detach());
-            connection = self.pool.acquire().await?;
+            drop(connection);
+            connection = self.acquire_any().await?;
         }
         Ok(connection)
     }
