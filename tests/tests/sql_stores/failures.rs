@@ -202,10 +202,11 @@ async fn polled<F: Future>(future: F, times: u32) {
     .await;
 }
 
-/// The server ends all connections between the operations, and while they run.
+/// The server ends all connections before the first operation, between operations, and while they run.
 pub(crate) async fn lost_connections_are_replaced(kind: Kind) {
     let database = Database::new(kind).await;
     let store = database.store().await.shared();
+    end_connections(&database).await;
     let a = id("a");
     let mut revision = create(&*store, "a", record("0"), ahead(600_000)).await;
     for round in 1..20 {

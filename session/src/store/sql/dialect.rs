@@ -23,6 +23,8 @@ pub struct Dialect {
     pub(super) revision_is_stored: bool,
     /// Whether a connection is closed on which something was given up half-way.
     pub(super) closes_dropped: bool,
+    /// Whether the expiry is in a time zone that has to be asked for.
+    pub(super) has_time_zone: bool,
     /// The expiry, in milliseconds.
     pub(super) millis: &'static str,
     /// A value that is an expiry.

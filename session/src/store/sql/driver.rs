@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use sqlx::error::DatabaseError;
-use sqlx::{Database, Error, Pool, SqlStr};
+use sqlx::{Database, Error, SqlStr};
 
 use super::dialect::Dialect;
 use crate::timestamp::Timestamp;
@@ -50,9 +50,9 @@ pub trait Driver: Send + Sync + 'static {
         statements: String,
     ) -> impl Future<Output = Result<(), Error>> + Send + '_;
 
-    /// The time zone of the expiry column, if it has one and the settings don't tell.
-    fn time_zone(pool: &Pool<Self::Database>) -> impl Future<Output = Result<String, Error>> + Send + '_ {
-        let _ = pool;
+    /// The time zone of the expiry column, if it has one.
+    fn time_zone(connection: &mut Connection<Self>) -> impl Future<Output = Result<String, Error>> + Send + '_ {
+        let _ = connection;
         async { Ok(String::new()) }
     }
 

@@ -74,6 +74,7 @@ impl Driver for MySql {
         revision: "revision",
         revision_is_stored: true,
         closes_dropped: true,
+        has_time_zone: false,
         millis: "expire",
         expire_value: "?",
         lives: "expire > ?",

@@ -2,7 +2,7 @@
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Error, PgConnection, Pool};
+use sqlx::{Error, PgConnection};
 
 use super::SqlStore;
 use super::dialect::Dialect;
@@ -113,6 +113,7 @@ impl Driver for Postgres {
         revision: "sha256(convert_to(sess::text, 'UTF8'))",
         revision_is_stored: false,
         closes_dropped: true,
+        has_time_zone: true,
         millis: "round(extract(epoch FROM expire AT TIME ZONE '{zone}') * 1000)::int8",
         expire_value: "to_timestamp(?::int8 / 1000.0) AT TIME ZONE '{zone}'",
         lives: "expire AT TIME ZONE '{zone}' > to_timestamp(?::int8 / 1000.0)",
@@ -157,13 +158,14 @@ impl Driver for Postgres {
 
     driver::statements!(sqlx::Postgres);
 
-    async fn time_zone(pool: &Pool<sqlx::Postgres>) -> Result<String, Error> {
-        let mut zone: Option<String> = sqlx::query_scalar(ZONE_OF_ROLE).fetch_optional(pool).await?;
-        if zone.is_none() && sqlx::query_scalar::<_, i64>(MAY_READ_CONFIGURATION).fetch_one(pool).await? > 0 {
-            zone = sqlx::query_scalar(ZONE_OF_SERVER).fetch_optional(pool).await?;
+    async fn time_zone(connection: &mut PgConnection) -> Result<String, Error> {
+        let mut zone: Option<String> = sqlx::query_scalar(ZONE_OF_ROLE).fetch_optional(&mut *connection).await?;
+        if zone.is_none() && sqlx::query_scalar::<_, i64>(MAY_READ_CONFIGURATION).fetch_one(&mut *connection).await? > 0
+        {
+            zone = sqlx::query_scalar(ZONE_OF_SERVER).fetch_optional(&mut *connection).await?;
         }
         if zone.is_none() {
-            let likely: String = sqlx::query_scalar(ZONE_OF_LOG).fetch_one(pool).await?;
+            let likely: String = sqlx::query_scalar(ZONE_OF_LOG).fetch_one(&mut *connection).await?;
             if !matches!(&*likely, "UTC" | "Etc/UTC" | "GMT") {
                 tracing::warn!(likely, "the server's time zone can't be read: with Node on the table, set `time_zone`");
             }

@@ -68,11 +68,24 @@ impl<D: Driver> Shared<D> {
         let made = async {
             let zone = match &self.settings.time_zone {
                 Some(zone) => zone.to_string(),
-                None => D::time_zone(&self.pool).await?,
+                None if D::DIALECT.has_time_zone => self.time_zone().await?,
+                None => String::new(),
             };
             Ok(Statements::new(&D::DIALECT, &self.settings.table, &zone))
         };
         self.statements.get_or_try_init(|| made).await
+    }
+
+    async fn time_zone(&self) -> Result<String, Error> {
+        let mut attempts = Attempts::new();
+        loop {
+            let mut connection = self.acquire(&attempts).await?;
+            let zone = D::time_zone(&mut connection).await;
+            match connection.ended(zone) {
+                Ok(zone) => return Ok(zone),
+                Err(error) => attempts.again::<D>(error).await?,
+            }
+        }
     }
 
     /// A connection; after one was lost, one that answers.

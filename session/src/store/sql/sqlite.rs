@@ -94,6 +94,7 @@ impl Driver for Sqlite {
         revision: "revision",
         revision_is_stored: true,
         closes_dropped: false,
+        has_time_zone: false,
         millis: "expire",
         expire_value: "?",
         lives: "expire > ?",
