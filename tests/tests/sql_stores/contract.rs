@@ -249,7 +249,7 @@ async fn index(store: &dyn Store) {
     assert!(found(1).await.is_empty());
 }
 
-async fn pages(store: &dyn Store) {
+pub(crate) async fn pages(store: &dyn Store) {
     let key = IndexKey::new("user", b"1");
     for number in 0..25 {
         let record = record("{}").with_index([key.clone()]);

@@ -90,10 +90,14 @@ pub(super) struct Statements {
     pub(super) destroy: SqlStr,
     /// id, now
     pub(super) bury: SqlStr,
-    /// id, now, number
+    /// now, number
     pub(super) all: SqlStr,
-    /// key, id, now, number
+    /// id, now, number
+    pub(super) all_after: SqlStr,
+    /// key, now, number
     pub(super) find: SqlStr,
+    /// key, id, now, number
+    pub(super) find_after: SqlStr,
     /// now
     pub(super) len: SqlStr,
     /// nothing
@@ -126,8 +130,11 @@ impl Statements {
             renew: sql("UPDATE {sessions} SET expire = {expire_value} WHERE sid = ? AND {revision} = ? AND {lives}"),
             destroy: sql("DELETE FROM {sessions} WHERE sid = ?"),
             bury: sql("DELETE FROM {sessions} WHERE sid = ? AND {has_expired}"),
-            all: sql("SELECT {columns} FROM {sessions} AS s WHERE s.sid > ? AND {lives} ORDER BY s.sid LIMIT ?"),
+            all: sql("SELECT {columns} FROM {sessions} AS s WHERE {lives} ORDER BY s.sid LIMIT ?"),
+            all_after: sql("SELECT {columns} FROM {sessions} AS s WHERE s.sid > ? AND {lives} ORDER BY s.sid LIMIT ?"),
             find: sql("SELECT {columns} FROM {index} AS i JOIN {sessions} AS s ON s.sid = i.sid \
+                WHERE i.index_key = ? AND {lives} ORDER BY i.sid LIMIT ?"),
+            find_after: sql("SELECT {columns} FROM {index} AS i JOIN {sessions} AS s ON s.sid = i.sid \
                 WHERE i.index_key = ? AND i.sid > ? AND {lives} ORDER BY i.sid LIMIT ?"),
             len: sql("SELECT COUNT(*) FROM {sessions} WHERE {lives}"),
             clear: sql("DELETE FROM {sessions}"),

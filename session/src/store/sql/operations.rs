@@ -266,12 +266,16 @@ impl<D: Driver> Shared<D> {
         limit: usize,
     ) -> Result<Page, Error> {
         let sql = self.statements().await?;
-        let statement = if key.is_some() { &sql.find } else { &sql.all };
+        // The first page comes after nothing, and not after the empty text, which is null for some servers.
+        let statement = match (key, after) {
+            (None, None) => &sql.all,
+            (None, Some(_)) => &sql.all_after,
+            (Some(_), None) => &sql.find,
+            (Some(_), Some(_)) => &sql.find_after,
+        };
         let number = i64::try_from(limit).unwrap_or(i64::MAX);
-        // No id is empty, so every one comes after the empty text.
-        let rest =
-            [Value::Text(after.map_or("", Cursor::as_str)), Timestamp::now().into(), Value::Int(number)].into_iter();
-        let values: Vec<_> = key.map(|key| Value::Text(key.as_str())).into_iter().chain(rest).collect();
+        let texts = [key.map(IndexKey::as_str), after.map(Cursor::as_str)].into_iter().flatten().map(Value::Text);
+        let values: Vec<_> = texts.chain([Timestamp::now().into(), Value::Int(number)]).collect();
         let mut attempts = Attempts::new();
         let rows = loop {
             let mut connection = self.acquire(&attempts).await?;
