@@ -21,6 +21,8 @@ pub enum Operation {
     Destroy,
     Len,
     Clear,
+    /// `all`, or `find`.
+    List,
 }
 
 /// What an operation does in place of its work.
@@ -133,14 +135,14 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
-        self.inner.all(after, limit)
+        self.carry_out(Operation::List, deferred!(self.inner.all(after, limit)))
     }
 
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
         if self.misses_next.swap(false, Ordering::Relaxed) {
             return StoreFuture::ready(Ok(Page { sessions: Vec::new(), next: None }));
         }
-        self.inner.find(key, after, limit)
+        self.carry_out(Operation::List, deferred!(self.inner.find(key, after, limit)))
     }
 
     fn len(&self) -> StoreFuture<'_, usize> {

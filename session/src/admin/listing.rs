@@ -81,13 +81,13 @@ impl<T: SessionData> Listing<T> {
                     return Ok(Some(session));
                 }
             }
-            let Some(after) = self.next.take() else { return Ok(None) };
+            // It stays until the page is there: whoever gives up, or is told of an error, may ask again.
+            let Some(after) = self.next.clone() else { return Ok(None) };
             let layer = &self.sessions.layer;
-            let loaded = match &self.index {
-                None => layer.all(after.clone(), self.page_size).await,
-                Some(index) => layer.find(index.key()?, after.clone(), self.page_size).await,
+            let page = match &self.index {
+                None => layer.all(after, self.page_size).await?,
+                Some(index) => layer.find(index.key()?, after, self.page_size).await?,
             };
-            let page = loaded.inspect_err(|_| self.next = Some(after))?;
             self.next = page.next.map(Some);
             self.page = page.sessions.into_iter();
         }

@@ -13,7 +13,8 @@ use axum::routing::{get, post};
 use session::{
     Index, MemoryStore, Options, Session, SessionData, SessionError, SessionId, SessionLayer, Sessions, Store,
 };
-use session_tests::{Client, FaultyStore, Request, secret, serve};
+use session_tests::{Client, Fault, FaultyStore, Operation, Request, secret, serve};
+use tokio::time::timeout;
 
 #[derive(Session)]
 struct Visit {
@@ -197,6 +198,28 @@ async fn all_sessions_are_listed_once_and_can_be_told_apart() {
     assert_eq!(sessions.len().await.unwrap(), 24);
     sessions.clear().await.unwrap();
     assert_eq!(sessions.len().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_listing_that_nobody_waited_for_or_that_failed_goes_on_where_it_was() {
+    let (client, store, sessions) = app(Options::default()).await;
+    for device in ["phone", "laptop", "tablet"] {
+        visitor(&client, "ada", device).await;
+    }
+    for mut listing in [sessions.all(), sessions.find(Visit::by_user("ada"))].map(|listing| listing.page_size(2)) {
+        let mut seen = BTreeSet::new();
+        for begins_page in [true, false, true] {
+            for fault in [Fault::Delay(Duration::from_secs(3)), Fault::Error].into_iter().filter(|_| begins_page) {
+                store.inject(Operation::List, fault);
+                let next = timeout(Duration::from_millis(10), listing.next()).await;
+                assert!(!matches!(next, Ok(Ok(_))), "{fault:?}");
+                store.heal();
+            }
+            seen.insert(listing.next().await.unwrap().unwrap().device.clone());
+        }
+        assert_eq!(seen.len(), 3);
+        assert!(listing.next().await.unwrap().is_none());
+    }
 }
 
 #[derive(Session)]
