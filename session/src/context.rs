@@ -224,7 +224,7 @@ impl LayerContext {
         match (&self.options.ids, &request.parts) {
             (Ids::Custom(genid), Some(parts)) => {
                 let id = SessionId::new(genid(parts))?;
-                if response::encoded_len(id.as_str()) > LONGEST_ENCODED_ID {
+                if response::encoded_len(id.as_str()) > LONGEST_ENCODED_ID || !id.is_text() {
                     return Err(SessionError::InvalidId { len: id.as_bytes().len() });
                 }
                 Ok(id)

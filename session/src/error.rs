@@ -172,7 +172,7 @@ pub enum SessionError {
         tries: u32,
     },
     /// `genid` gave something that can't be an id.
-    #[error("`genid` gave an id of {len} bytes, but an id has between 1 and 2048")]
+    #[error("`genid` gave an id of {len} bytes, but an id has between 1 and 2048, none of them zero")]
     InvalidId {
         /// The length in bytes.
         len: usize,

@@ -97,9 +97,14 @@ impl SessionId {
         Ok(Self::from_text(id))
     }
 
-    /// The id that these bytes are the text of, if they are one.
+    /// The id that a client presents as these bytes, if it can be one.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Self::new(str::from_utf8(bytes).ok()?).ok()
+        Self::new(str::from_utf8(bytes).ok()?).ok().filter(Self::is_text)
+    }
+
+    /// Whether it has no byte that is zero, which databases take in no text: that of a made-up id would be an error of theirs.
+    pub(crate) fn is_text(&self) -> bool {
+        !self.as_bytes().contains(&0)
     }
 
     /// The id of this text, from which these words were read.

@@ -252,6 +252,21 @@ async fn express_token_takes_and_gives_the_bare_id() {
 }
 
 #[tokio::test]
+async fn an_id_that_no_database_could_hold_is_no_id() {
+    // A made-up token with a zero byte must not become an error of the store.
+    let (client, store) = app(Options::express_token()).await;
+    let expires = Timestamp::now().saturating_add(Duration::from_secs(60));
+    for (id, token, status) in [("a b", "a%20b", 200), ("a\0b", "a%00b", 401)] {
+        let record = Record::from_json(r#"{"count":1,"user":null}"#);
+        store.create(&SessionId::new(id).unwrap(), record, expires).await.unwrap();
+        assert_eq!(get_with(&client, "/count", "X-AUTH_TOKEN", token).await.status, status, "{token}");
+    }
+    let (client, store) = app(Options::express_token().genid(|_| "a\0b".to_owned())).await;
+    assert_eq!(client.send_without_jar(Request::new("POST", "/begin")).await.status, 500);
+    assert_eq!(store.len().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn express_token_reads_what_the_package_stored() {
     let (client, store) = app(Options::express_token()).await;
     let id = SessionId::new("thisIsMyToken__").unwrap();
