@@ -250,6 +250,12 @@ impl LayerContext {
         Some(meta.created_at()?.saturating_add(timeout))
     }
 
+    /// What a record says that is written now. A session from before there was an absolute timeout, or from Node, begins
+    /// with that: nobody knows better.
+    pub(crate) fn dated(&self, meta: Meta, now: Timestamp) -> Meta {
+        if self.options.absolute_timeout.is_some() { meta.or_created(now) } else { meta }
+    }
+
     /// Until when the store keeps a session that is renewed now.
     pub(crate) fn expiry(&self, cookie: &SessionCookie, meta: Meta, now: Timestamp) -> Timestamp {
         let expires = cookie.expires_at().unwrap_or_else(|| now.saturating_add(self.options.ttl));

@@ -320,6 +320,9 @@ impl Options {
     }
 
     /// The longest life of a session since it began, whatever its activity. Default: none.
+    ///
+    /// A session that doesn't say when it began, since it comes from Node or is older than this option, begins with its
+    /// next save. One that is only read lives on until then.
     #[must_use]
     pub const fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = Some(timeout);

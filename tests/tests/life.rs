@@ -381,41 +381,6 @@ async fn touch_renews_even_if_that_was_done_not_long_ago() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_a_new_one() {
-    let (mut client, _) = app(Options::default().ttl(Duration::from_millis(200))).await;
-    assert_eq!(client.get("/see").await.body, "views: 1");
-    let before = client.get("/id").await.body;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(client.get("/see").await.body, "views: 1");
-    assert_ne!(client.get("/id").await.body, before);
-}
-
-#[tokio::test]
-async fn reading_keeps_a_session_alive() {
-    let (mut client, _) = app(Options::default().ttl(Duration::from_millis(600))).await;
-    client.get("/see").await;
-    for _ in 0..6 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(client.get("/read").await.body, "1 light None");
-    }
-}
-
-#[tokio::test]
-async fn an_absolute_timeout_ends_a_session_whatever_its_activity() {
-    let options = Options::default().absolute_timeout(Duration::from_millis(700));
-    let (mut client, store) = app(options).await;
-    client.get("/see").await;
-    let start = Timestamp::now();
-    while client.get("/see").await.body != "views: 1" {
-        assert!(start.saturating_since(Timestamp::now()) < Duration::from_secs(30));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let lived = Timestamp::now().saturating_since(start);
-    assert!(lived >= Duration::from_millis(600), "{lived:?}");
-    assert_eq!(store.len().await.unwrap(), 1);
-}
-
-#[tokio::test]
 async fn the_same_session_goes_by_a_hash_in_the_store_if_the_options_say_so() {
     let (mut client, store) = app(Options::default().hash_ids(true)).await;
     client.get("/see").await;

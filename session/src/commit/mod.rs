@@ -321,7 +321,7 @@ fn prepared<'a, T: SessionData>(
     let adds = changes.fields.intersects(Special::<T>::FIELDS.accumulating) && !layer.shares_records;
     let mark = (adds && status.stored.is_some()).then(getrandom::u32).transpose();
     let mark = mark.map_err(|error| SessionError::Random(error.into()))?.map(|number| NonZeroU32::MIN | number);
-    mine.meta = base.meta.with_mark(mark);
+    mine.meta = layer.dated(base.meta, now).with_mark(mark);
     Ok((Writing { layer, base, changes, now, mark }, mine))
 }
 

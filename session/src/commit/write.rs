@@ -182,7 +182,8 @@ impl<T: SessionData> Writing<'_, T> {
         let changed = mine.cookie.differs_from(&self.base.cookie);
         let mut cookie = if changed { mine.cookie.clone() } else { theirs.cookie.clone() };
         cookie.renew(self.now);
-        Ok(Box::new(Decoded::new(value, cookie, theirs.meta.with_mark(self.mark))))
+        let meta = self.layer.dated(theirs.meta, self.now).with_mark(self.mark);
+        Ok(Box::new(Decoded::new(value, cookie, meta)))
     }
 
     fn expires(&self, content: &Decoded<T>) -> Timestamp {

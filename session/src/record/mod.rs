@@ -228,6 +228,11 @@ impl Meta {
         self.w.is_some()
     }
 
+    /// The same of a session that began then, if nothing says when it did.
+    pub(crate) fn or_created(self, created: Timestamp) -> Self {
+        Self { created: self.created.or(NonZeroI64::new(created.as_millis())), ..self }
+    }
+
     pub(crate) fn created_at(self) -> Option<Timestamp> {
         self.created.map(|created| Timestamp::from_millis(created.get()))
     }
