@@ -66,13 +66,17 @@ impl<S: Store> FaultyStore<S> {
         self.misses_next.store(true, Ordering::Relaxed);
     }
 
-    /// What was asked since the last call.
+    /// What was asked since the last call, listings aside.
     pub fn take_log(&self) -> Vec<Operation> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
     fn carry_out<'a, T: Send + 'a>(&self, operation: Operation, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         self.log.lock().unwrap().push(operation);
+        self.faulty(operation, work)
+    }
+
+    fn faulty<'a, T: Send + 'a>(&self, operation: Operation, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         let faults = self.faults.lock().unwrap();
         let fault = faults.iter().find(|(faulty, _)| *faulty == operation).map(|(_, fault)| *fault);
         StoreFuture::new(async move {
@@ -135,14 +139,14 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn all(&self, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Page> {
-        self.carry_out(Operation::List, deferred!(self.inner.all(after, limit)))
+        self.faulty(Operation::List, deferred!(self.inner.all(after, limit)))
     }
 
     fn find<'a>(&'a self, key: &'a IndexKey, after: Option<Cursor>, limit: usize) -> StoreFuture<'a, Page> {
         if self.misses_next.swap(false, Ordering::Relaxed) {
             return StoreFuture::ready(Ok(Page { sessions: Vec::new(), next: None }));
         }
-        self.carry_out(Operation::List, deferred!(self.inner.find(key, after, limit)))
+        self.faulty(Operation::List, deferred!(self.inner.find(key, after, limit)))
     }
 
     fn len(&self) -> StoreFuture<'_, usize> {

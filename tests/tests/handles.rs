@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
+use std::cell::Cell;
 use std::future::pending;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,9 +109,12 @@ async fn a_new_session_is_not_stored_when_its_request_was_given_up() {
     assert_eq!(store.len().await.unwrap(), 0, "nobody could ever come back to it");
 }
 
-/// Counts events of errors.
-#[derive(Clone, Default)]
-struct Errors(Arc<AtomicU32>);
+thread_local! {
+    static ERRORS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts events of errors, those of each test by themselves.
+struct Errors;
 
 impl Subscriber for Errors {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -127,7 +130,7 @@ impl Subscriber for Errors {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, _: &Event<'_>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        ERRORS.set(ERRORS.get() + 1);
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -137,12 +140,11 @@ impl Subscriber for Errors {
 
 #[tokio::test]
 async fn changes_that_are_let_go_after_their_request_was_given_up_are_reported() {
-    let errors = Errors::default();
-    let _guard = tracing::subscriber::set_default(errors.clone());
+    tracing::subscriber::set_global_default(Errors).unwrap();
     let (app, gate, _) = never_answering(&MemoryStore::new(), false);
     give_up(&app, request()).await;
     finish(&gate).await;
-    assert_eq!(errors.0.load(Ordering::Relaxed), 1);
+    assert_eq!(ERRORS.get(), 1);
 }
 
 #[tokio::test]
