@@ -279,6 +279,18 @@ async fn a_migration_does_not_undo_what_a_request_stores_meanwhile() {
     assert!(stored(&store).await.contains(r#""views":2"#));
 }
 
+#[tokio::test]
+async fn a_migration_passes_over_sessions_that_hold_nothing_of_its_type() {
+    let foreign = r#"{"cookie":{},"items":[1,2]}"#;
+    let store = store();
+    plant(&store, "another-type", foreign).await;
+    plant(&store, "empty", r#"{"cookie":{}}"#).await;
+    let done = layer::<Account>(&store).sessions().migrate_all().run().await.unwrap();
+    assert_eq!((done.seen, done.upgraded, done.unreadable), (2, 1, 0));
+    let kept = store.load(&SessionId::new("another-type").unwrap(), None).await.unwrap().unwrap();
+    assert_eq!(str::from_utf8(kept.record.json()).unwrap(), foreign);
+}
+
 #[test]
 fn the_schema_can_be_read_at_run_time() {
     assert_eq!((AccountV1::VERSION, AccountV2::VERSION, Account::VERSION), (1, 2, 3));

@@ -11,6 +11,7 @@ use crate::context::RequestFacts;
 use crate::data::SessionData;
 use crate::error::SessionError;
 use crate::id::SessionId;
+use crate::record::is_foreign;
 use crate::store::{Cursor, Loaded, Updated};
 
 type OnProgress = Box<dyn FnMut(&MigrationProgress) + Send>;
@@ -130,7 +131,9 @@ async fn upgrade<T: SessionData>(
     let layer = &sessions.layer;
     for _ in 0..TRIES {
         let decoded = sessions.decode(&loaded.record)?;
-        if !decoded.is_outdated() || decoded.moved().is_some() {
+        let is_to_upgrade = decoded.is_outdated() && decoded.moved().is_none();
+        // What was read can be read again.
+        if !is_to_upgrade || is_foreign(loaded.record.json(), T::fields_of).unwrap_or(false) {
             return Ok(false);
         }
         let record = upgraded_record(layer, &RequestFacts::NONE, &loaded.record, decoded)?;

@@ -127,6 +127,10 @@ impl<T: SessionData> Sessions<T> {
 
     /// Brings all stored sessions of older versions to the present one. They are upgraded when they are loaded, in any
     /// case; this is for the day when the old struct is to be taken out of the code.
+    ///
+    /// Nothing in a record tells of which type its session is. Of sessions of other types in the same store, those are
+    /// passed over that hold none of this type's fields; one that has a field of the same name would be rewritten. Give
+    /// such types a table, or a prefix of keys, each.
     #[must_use]
     pub fn migrate_all(&self) -> Migration<T> {
         Migration::new(self.clone())

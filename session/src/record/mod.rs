@@ -37,7 +37,7 @@ pub use revision::Revision;
 pub(crate) use cookie_json::UsualCookie;
 pub(crate) use decoded::Decoded;
 pub(crate) use fields::FieldTexts;
-pub(crate) use read::read;
+pub(crate) use read::{is_foreign, read};
 pub(crate) use size::SizeAtMost;
 pub(crate) use write::{Frame, Older, moved, splice, write};
 

@@ -65,6 +65,21 @@ fn usual_life(json: &[u8]) -> Option<Option<i64>> {
     }
 }
 
+/// Whether a record has fields, and none of them is one of a type that has these in the record's version.
+pub(crate) fn is_foreign(json: &[u8], fields_of: fn(u32) -> &'static [Field]) -> Result<bool, Error> {
+    let json = str::from_utf8(json).map_err(Error::custom)?;
+    let fields = fields_of(meta(json)?.version());
+    let mut has_others = false;
+    for entry in Entries::of(json)? {
+        let (key, _) = entry?;
+        if fields.iter().any(|field| field.answers_to(&key)) {
+            return Ok(false);
+        }
+        has_others |= key != COOKIE_KEY && key != META_KEY;
+    }
+    Ok(has_others)
+}
+
 /// What stands beside the cookie and the fields.
 fn meta(json: &str) -> Result<Meta, Error> {
     let mut meta = None;
