@@ -54,7 +54,7 @@ session_tests::main! {
     [Mysql] mysql_replaces_lost_connections,
     [Mysql] mysql_replaces_connections_that_idled_too_long,
     [Mysql] mysql_lets_go_of_servers_without_writes,
-    [Mysql] mysql_lists_where_the_empty_text_is_null,
+    [Mysql] mysql_works_in_the_modes_of_mariadb,
     [Mysql] mysql_keeps_a_connection_whose_statement_was_refused,
     [Mysql] mysql_stores_what_it_answers_after_a_dropped_write,
 }
@@ -108,7 +108,7 @@ tests! {
     mysql_replaces_lost_connections => failures::lost_connections_are_replaced(Mysql),
     mysql_replaces_connections_that_idled_too_long => failures::connections_that_idled_too_long_are_replaced(Mysql),
     mysql_lets_go_of_servers_without_writes => failures::connections_to_a_server_without_writes_are_let_go(Mysql),
-    mysql_lists_where_the_empty_text_is_null => failures::listings_begin_where_the_empty_text_is_null(),
+    mysql_works_in_the_modes_of_mariadb => failures::modes_of_the_server_change_nothing(),
     mysql_keeps_a_connection_whose_statement_was_refused =>
         failures::a_refused_statement_costs_no_connection(Mysql),
     mysql_stores_what_it_answers_after_a_dropped_write =>

@@ -21,6 +21,8 @@ pub struct Dialect {
     pub(super) revision: &'static str,
     /// Whether the revision is a column of its own, and new with every write; otherwise it follows from the record.
     pub(super) revision_is_stored: bool,
+    /// Begins a transaction.
+    pub(super) begin: &'static str,
     /// Whether a connection is closed on which something was given up half-way.
     pub(super) closes_dropped: bool,
     /// Whether the expiry is in a time zone that has to be asked for.

@@ -73,6 +73,8 @@ impl Driver for MySql {
         json_value: "?",
         revision: "revision",
         revision_is_stored: true,
+        // Where MariaDB is in the mode ORACLE, `BEGIN` is something else.
+        begin: "START TRANSACTION",
         closes_dropped: true,
         has_time_zone: false,
         millis: "expire",

@@ -340,7 +340,7 @@ impl<D: Driver> Shared<D> {
         (id, index): (&SessionId, &[IndexKey]),
     ) -> Result<u64, Error> {
         let sql = self.statements().await?;
-        let mut transaction = connection.begin().await?;
+        let mut transaction = connection.begin_with(D::DIALECT.begin).await?;
         let rows = D::execute(&mut transaction, statement, values).await?;
         if rows > 0 {
             let id = Value::Text(id.as_str());

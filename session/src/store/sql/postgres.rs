@@ -112,6 +112,7 @@ impl Driver for Postgres {
         json_value: "?::json",
         revision: "sha256(convert_to(sess::text, 'UTF8'))",
         revision_is_stored: false,
+        begin: "BEGIN",
         closes_dropped: true,
         has_time_zone: true,
         millis: "round(extract(epoch FROM expire AT TIME ZONE '{zone}') * 1000)::int8",

@@ -93,6 +93,7 @@ impl Driver for Sqlite {
         json_value: "?",
         revision: "revision",
         revision_is_stored: true,
+        begin: "BEGIN",
         closes_dropped: false,
         has_time_zone: false,
         millis: "expire",
