@@ -145,11 +145,60 @@ pub(crate) struct Tracked<T> {
     marked: FieldSet,
     /// After a save in mid-request: what was loaded first, and all fields written since then.
     origin: Option<Box<(Arc<Decoded<T>>, FieldSet)>>,
+    /// Saves of this content that got no answer, if it matters whether they were done.
+    unanswered: Vec<Unanswered<T>>,
+}
+
+/// A save that got no answer, since the store failed or nobody waited for it. Perhaps it was done.
+pub(crate) struct Unanswered<T> {
+    /// What was to be stored.
+    written: Arc<Decoded<T>>,
+    /// What the request had made of the session, before it was merged with what others did.
+    pub(crate) mine: Arc<Decoded<T>>,
+}
+
+/// The saves of a content that got no answer, while another one is made.
+pub(crate) struct Tries<'a, T> {
+    unanswered: &'a mut Vec<Unanswered<T>>,
+    are_kept: bool,
+}
+
+impl<T> Tries<'_, T> {
+    /// Keeps what is about to be written, until there is an answer; not at the end of a request, when nothing follows.
+    pub(crate) fn begin(&mut self, written: &Arc<Decoded<T>>, mine: Option<&Arc<Decoded<T>>>) {
+        if self.are_kept {
+            let mine = Arc::clone(mine.unwrap_or(written));
+            self.unanswered.push(Unanswered { written: Arc::clone(written), mine });
+        }
+    }
+
+    /// There was an answer.
+    pub(crate) fn answered(&mut self) {
+        if self.are_kept {
+            self.unanswered.pop();
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.unanswered.is_empty()
+    }
+
+    /// The one that made what the store holds.
+    pub(crate) fn find(&self, stored: &Arc<Decoded<T>>) -> Option<&Unanswered<T>> {
+        self.unanswered.iter().find(|own| own.is(stored))
+    }
+}
+
+impl<T> Unanswered<T> {
+    /// Whether this is what the store holds: the same value, or the same write.
+    fn is(&self, stored: &Arc<Decoded<T>>) -> bool {
+        Arc::ptr_eq(&self.written, stored) || self.written.meta.has_mark_of(stored.meta)
+    }
 }
 
 impl<T: SessionData> Tracked<T> {
     pub(crate) fn new(base: Arc<Decoded<T>>) -> Self {
-        Self { base, own: None, marked: FieldSet::EMPTY, origin: None }
+        Self { base, own: None, marked: FieldSet::EMPTY, origin: None, unanswered: Vec::new() }
     }
 
     /// The current value.
@@ -169,6 +218,12 @@ impl<T: SessionData> Tracked<T> {
 
     pub(crate) fn base(&self) -> &Arc<Decoded<T>> {
         &self.base
+    }
+
+    /// What the store holds, and what it holds perhaps. `are_kept` tells whether a save that gets no answer may be followed
+    /// by another one.
+    pub(crate) fn tries(&mut self, are_kept: bool) -> (&Arc<Decoded<T>>, Tries<'_, T>) {
+        (&self.base, Tries { unanswered: &mut self.unanswered, are_kept })
     }
 
     /// What differs from the stored session.
@@ -211,6 +266,7 @@ impl<T: SessionData> Tracked<T> {
         let origin = self.origin.get_or_insert_with(|| Box::new((base, FieldSet::EMPTY)));
         origin.1 = origin.1.union(marked);
         self.own = None;
+        self.unanswered.clear();
     }
 
     /// The content that was loaded once more. With `keep_origin`, what was loaded first still counts for what is modified.

@@ -32,6 +32,8 @@ pub enum Fault {
     Error,
     /// It does its work, and then fails: the reply was lost.
     LostReply,
+    /// It does its work, and answers so much later.
+    LateReply(Duration),
     /// It waits so long before it does its work.
     Delay(Duration),
 }
@@ -43,12 +45,19 @@ pub struct FaultyStore<S> {
     log: Arc<Mutex<Vec<Operation>>>,
     faults: Arc<Mutex<Vec<(Operation, Fault)>>>,
     misses_next: Arc<AtomicBool>,
+    is_apart: bool,
 }
 
 impl<S: Store> FaultyStore<S> {
     /// A store around `inner`, without faults.
     pub fn new(inner: S) -> Self {
-        Self { inner, log: Arc::default(), faults: Arc::default(), misses_next: Arc::default() }
+        Self { inner, log: Arc::default(), faults: Arc::default(), misses_next: Arc::default(), is_apart: false }
+    }
+
+    /// The same store as one in another process: it keeps texts.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self { is_apart: true, ..self }
     }
 
     /// From now on, `operation` has this fault.
@@ -84,6 +93,11 @@ impl<S: Store> FaultyStore<S> {
                 None => work.await,
                 Some(Fault::Error) => Err(StoreError::new("the server is down")),
                 Some(Fault::LostReply) => work.await.and(Err(StoreError::new("the connection broke"))),
+                Some(Fault::LateReply(delay)) => {
+                    let done = work.await;
+                    tokio::time::sleep(delay).await;
+                    done
+                }
                 Some(Fault::Delay(delay)) => {
                     tokio::time::sleep(delay).await;
                     work.await
@@ -158,6 +172,6 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn shares_records(&self) -> bool {
-        self.inner.shares_records()
+        self.inner.shares_records() && !self.is_apart
     }
 }

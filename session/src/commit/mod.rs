@@ -18,7 +18,7 @@ use self::write::{Writing, Written};
 use crate::content::{Found, first_id, follow, found, initial, moved_to};
 use crate::context::LayerContext;
 use crate::cookie::{CookieOptions, SessionCookie};
-use crate::data::{Changes, Content, SessionData, Special, Tracked, Wanted};
+use crate::data::{Changes, Content, SessionData, Special, Tracked, Tries, Wanted};
 use crate::error::SessionError;
 use crate::id::SessionId;
 use crate::lifecycle::{Actions, Announce, Ending, Facts, Rules, Write, decide};
@@ -74,7 +74,7 @@ impl Plan {
             Write::Nothing => Ok(None),
             Write::Create | Write::Update => {
                 let mine = tracked.take();
-                write(layer, tracked.base(), status, mine, (&self.changes, None)).await.map(Some)
+                write(layer, tracked.tries(false), status, mine, (&self.changes, None)).await.map(Some)
             }
             Write::Touch => touch(layer, tracked, status).await.map(|()| None),
             Write::Destroy => destroy::<T>(layer, status).await.map(|()| None),
@@ -154,7 +154,7 @@ async fn save_as<T: SessionData>(
     let changes = unsaved(layer, tracked, status)?;
     // A copy, since the session stays as it was if this is given up half-way.
     let mine = tracked.current();
-    let written = write(layer, tracked.base(), status, mine, (&changes, next)).await?;
+    let written = write(layer, tracked.tries(true), status, mine, (&changes, next)).await?;
     status.cookie_saved |= status.has_changed_cookie(&tracked.base().cookie);
     let stored = Stored { record: None, revision: written.revision.clone() };
     status.loaded_again(stored, None, &tracked.base().cookie);
@@ -276,7 +276,7 @@ fn unsaved<T: SessionData>(
 /// the store has answered, so that a save that is given up half-way leaves it as it was.
 async fn write<T: SessionData>(
     layer: &LayerContext,
-    base: &Arc<Decoded<T>>,
+    (base, tries): (&Arc<Decoded<T>>, Tries<'_, T>),
     status: &mut Status,
     mine: Box<Decoded<T>>,
     (changes, next): (&Changes, Option<Box<SessionId>>),
@@ -294,7 +294,7 @@ async fn write<T: SessionData>(
         next => next,
     };
     let left = if next.is_some() { Some(Box::new(status.id(layer)?.clone())) } else { None };
-    let written = writing.replace(status, mine, next).await;
+    let written = writing.replace(status, mine, (next, tries)).await;
     // A handler that goes on in spite of the error has no session to announce.
     status.gone = matches!(written, Err(SessionError::Gone)) && status.moved_to.is_none();
     Ok(Written { left, ..written? })

@@ -8,8 +8,8 @@ use super::record::Replacement;
 use super::{encode_error, record};
 use crate::content::decode;
 use crate::context::{ID_TRIES, LayerContext};
-use crate::data::{Changes, SessionData, Wanted, texts};
-use crate::error::SessionError;
+use crate::data::{Changes, SessionData, Special, Tries, Wanted, texts};
+use crate::error::{SessionError, StoreError};
 use crate::field::FieldSet;
 use crate::id::SessionId;
 use crate::record::{Decoded, Form, Record, Revision};
@@ -61,7 +61,7 @@ impl<T: SessionData> Writing<'_, T> {
         &self,
         status: &mut Status,
         mine: Box<Decoded<T>>,
-        next: Option<Box<SessionId>>,
+        (next, tries): (Option<Box<SessionId>>, Tries<'_, T>),
     ) -> Result<Written<T>, SessionError> {
         let stored = status.stored.as_ref().ok_or(SessionError::Gone)?;
         let is_outdated = self.base.is_outdated();
@@ -73,7 +73,7 @@ impl<T: SessionData> Writing<'_, T> {
             let replacement = Replacement { old, old_meta: Some(self.base.meta), changed, texts };
             record::replaced(self.layer, &status.request, mine, replacement)?
         };
-        let mut draft = Draft { content, mine: None, expected: stored.revision.clone(), next };
+        let mut draft = Draft { content, mine: None, base: None, expected: stored.revision.clone(), next, tries };
         let turns = &self.layer.turns;
         if let Some(place) = turns.contested(status.id(self.layer)?) {
             return self.in_turn(place, draft, status).await;
@@ -88,7 +88,7 @@ impl<T: SessionData> Writing<'_, T> {
     fn in_turn<'s>(
         &'s self,
         place: Place<'s>,
-        mut draft: Draft<T>,
+        mut draft: Draft<'s, T>,
         status: &'s mut Status,
     ) -> Pin<Box<dyn Future<Output = Result<Written<T>, SessionError>> + Send + 's>> {
         Box::pin(async move {
@@ -116,13 +116,20 @@ impl<T: SessionData> Writing<'_, T> {
     }
 
     /// One try; none if somebody got in the way, with what is to be tried next in the draft.
-    async fn attempt(&self, draft: &mut Draft<T>, status: &mut Status) -> Result<Option<Written<T>>, SessionError> {
+    async fn attempt(&self, draft: &mut Draft<'_, T>, status: &mut Status) -> Result<Option<Written<T>>, SessionError> {
+        let adds = self.adds();
+        if adds {
+            draft.tries.begin(&draft.content, draft.mine.as_ref());
+        }
         let (id, expected) = (status.id(self.layer)?, draft.expected.clone());
         let (record, expires) = (record::of(&draft.content), self.expires(&draft.content));
         let put = match &draft.next {
             None => answer!(self.layer.update(id, expected, record, expires))?.into(),
             Some(next) => self.layer.rename((id, next), expected, record, expires).await?.into(),
         };
+        if adds {
+            draft.tries.answered();
+        }
         match put {
             Put::Stored(revision) => {
                 draft.next.take().into_iter().for_each(|id| status.set_id(*id));
@@ -140,7 +147,7 @@ impl<T: SessionData> Writing<'_, T> {
     /// Begins again, with what another request stored.
     fn merge(
         &self,
-        draft: &mut Draft<T>,
+        draft: &mut Draft<'_, T>,
         (record, revision): (Record, Revision),
         status: &mut Status,
     ) -> Result<(), SessionError> {
@@ -150,8 +157,12 @@ impl<T: SessionData> Writing<'_, T> {
             status.moved_to = Some(Box::new(SessionId::new(&moved.to)?));
             return Err(SessionError::Gone);
         }
+        if draft.base.is_none() {
+            draft.base = self.written_before(&theirs, &draft.tries)?;
+        }
+        let base = draft.base.as_deref().unwrap_or(self.base);
         let mine = draft.mine.get_or_insert_with(|| Arc::clone(&draft.content));
-        let merged = self.merged(mine, &theirs).map_err(encode_error::<T>)?;
+        let merged = self.merged(base, mine, &theirs).map_err(encode_error::<T>)?;
         draft.content = self.ready(status, merged, (record.form(), &theirs))?;
         draft.expected = revision;
         Ok(())
@@ -172,12 +183,38 @@ impl<T: SessionData> Writing<'_, T> {
         record::replaced(self.layer, &status.request, content, Replacement { old, old_meta, changed, texts: &texts })
     }
 
-    /// What this request changed, merged into what another one stored meanwhile.
-    fn merged(&self, mine: &Decoded<T>, theirs: &Decoded<T>) -> Result<Box<Decoded<T>>, serde_json::Error> {
-        let contested = Changes::between(&self.base.value, &theirs.value, (self.changes.fields, Wanted::All))?.fields;
+    /// Whether the changes add to what is stored, so that it matters how often they are.
+    fn adds(&self) -> bool {
+        self.changes.fields.intersects(Special::<T>::FIELDS.accumulating)
+    }
+
+    /// What this request had made of the session when it wrote what is stored, if that got no answer: what it changed since
+    /// then is all that is not stored yet.
+    fn written_before(
+        &self,
+        stored: &Arc<Decoded<T>>,
+        tries: &Tries<'_, T>,
+    ) -> Result<Option<Arc<Decoded<T>>>, SessionError> {
+        let own = tries.find(stored);
+        if own.is_none() && self.adds() && !tries.is_empty() {
+            return Err(SessionError::Store(StoreError::new(
+                "a save got no answer, and somebody else has written since: nobody knows whether it was done",
+            )));
+        }
+        Ok(own.map(|own| Arc::clone(&own.mine)))
+    }
+
+    /// What this request changed since `base`, merged into what another one stored meanwhile.
+    fn merged(
+        &self,
+        base: &Decoded<T>,
+        mine: &Decoded<T>,
+        theirs: &Decoded<T>,
+    ) -> Result<Box<Decoded<T>>, serde_json::Error> {
+        let contested = Changes::between(&base.value, &theirs.value, (self.changes.fields, Wanted::All))?.fields;
         let mut value = theirs.value.duplicate();
         for field in self.changes.fields.iter() {
-            T::merge(field, contested.contains(field), &self.base.value, &mine.value, &mut value);
+            T::merge(field, contested.contains(field), &base.value, &mine.value, &mut value);
         }
         let changed = mine.cookie.differs_from(&self.base.cookie);
         let mut cookie = if changed { mine.cookie.clone() } else { theirs.cookie.clone() };
@@ -192,14 +229,17 @@ impl<T: SessionData> Writing<'_, T> {
 }
 
 /// What is to take the place of a stored session.
-struct Draft<T> {
+struct Draft<'a, T> {
     content: Arc<Decoded<T>>,
     /// What this request made of the session, once the content is merged with what others did.
     mine: Option<Arc<Decoded<T>>>,
+    /// What that begins with, if it isn't what was loaded.
+    base: Option<Arc<Decoded<T>>>,
     /// What it is to replace.
     expected: Revision,
     /// The new id.
     next: Option<Box<SessionId>>,
+    tries: Tries<'a, T>,
 }
 
 /// What became of a replacement.

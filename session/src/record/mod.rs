@@ -224,6 +224,11 @@ impl Meta {
         Self { w, ..self }
     }
 
+    /// Whether both are of one marked write, or of what others made of it that mark nothing.
+    pub(crate) fn has_mark_of(self, other: Self) -> bool {
+        self.is_marked() && self.w == other.w
+    }
+
     pub(crate) fn is_marked(self) -> bool {
         self.w.is_some()
     }
