@@ -23,7 +23,8 @@ use crate::error::StoreError;
 /// ```
 ///
 /// Neither database returns what an `UPDATE` found, so a load whose renewal is due takes two statements. A record has
-/// to fit into the server's `max_allowed_packet`.
+/// to fit into the server's `max_allowed_packet`. Where the server's `autocommit` is off, a pool of the application's own
+/// has to switch it on: what is written would be lost otherwise, though it was answered.
 ///
 /// # Schema
 ///
@@ -38,8 +39,8 @@ pub enum MySql {}
 
 impl MySqlStore {
     /// Connects, with up to ten connections, for each of which is waited 5 s. They read what is committed, so that
-    /// writers don't lock the gaps between sessions; for a pool of your own that is advised, too. For TLS, switch on
-    /// one of the features of `sqlx`.
+    /// writers don't lock the gaps between sessions; for a pool of your own that is advised, too. And they commit each
+    /// statement, whatever the server's `autocommit` says. For TLS, switch on one of the features of `sqlx`.
     ///
     /// # Errors
     /// If the server can't be reached.
@@ -50,6 +51,7 @@ impl MySqlStore {
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
+                    connection.execute("SET SESSION autocommit = 1").await?;
                     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
                     connection.execute(isolation).await.map(|_| ())
                 })
