@@ -340,7 +340,8 @@ impl Options {
 
     /// How long the id that a session had before a [rotation](crate::Session::rotate_id) still leads to it, so that parallel
     /// requests of the same page find it, those that are under way too: they read it, and nothing that they change is
-    /// stored; but to destroy it ends it. At most a minute. Default: none; the old id is dead at once.
+    /// stored; but to destroy it ends it, for which each destruction looks at the store once more. At most a minute. Default:
+    /// none; the old id is dead at once.
     ///
     /// For this long, whoever knows the old id can read what the session holds after the rotation.
     #[must_use]
