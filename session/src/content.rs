@@ -131,6 +131,7 @@ impl<T: SessionData, S: State> Content<T, S> {
                 ending => ending,
             },
             presented: status.presented.is_some(),
+            found: status.found,
             known: status.is_known(),
             stored: status.stored.is_some(),
             modified: data_changed || (id_counts && status.id_changed),

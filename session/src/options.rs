@@ -350,7 +350,11 @@ impl Options {
         self
     }
 
-    /// Sends a removal cookie when a session was destroyed or is not found. Default: true.
+    /// Sends a removal cookie with the response to a request that ended its session: by `destroy()`, by `regenerate()` when
+    /// nothing is set afterwards, or by `unset()` with [`Unset::Destroy`]. Default: true.
+    ///
+    /// The cookie of a session that is merely not found, or that another request ended meanwhile, stays: that other request
+    /// may have been a login, whose new cookie a later response must not take away.
     #[must_use]
     pub const fn clear_cookie(mut self, clear_cookie: bool) -> Self {
         self.policy.clear_cookie = clear_cookie;

@@ -22,6 +22,8 @@ pub(crate) struct Status {
     drawn: OnceLock<Box<SessionId>>,
     /// The session's id is the one that the client sent.
     has_presented_id: bool,
+    /// The client's cookie led to a stored session.
+    pub(crate) found: bool,
     /// The record in the store, as far as this request knows.
     pub(crate) stored: Option<Stored>,
     /// Until when the store keeps what was loaded, if that is later than the cookie in the record knows.
@@ -64,6 +66,7 @@ impl Status {
             id,
             drawn: OnceLock::new(),
             has_presented_id: false,
+            found: false,
             stored: None,
             kept_until: None,
             seen_cookie: OnceLock::new(),
@@ -89,7 +92,7 @@ impl Status {
         moved_to: Option<Box<SessionId>>,
     ) -> Self {
         let new = Self::new(request, Some(presented), None);
-        Self { has_presented_id: true, stored: Some(stored), kept_until, moved_to, ..new }
+        Self { has_presented_id: true, found: true, stored: Some(stored), kept_until, moved_to, ..new }
     }
 
     /// From now on, it is that of another session in the place of one that was destroyed.

@@ -11,7 +11,7 @@ use session::{
     CookieOptions, Initialized, LiveState, MemoryStore, Options, Session, SessionError, SessionId, SessionLayer, Store,
     Timestamp, Unset,
 };
-use session_tests::{Client, FaultyStore, Operation, secret, serve};
+use session_tests::{Client, FaultyStore, Operation, Request, secret, serve};
 
 #[derive(Session)]
 struct Visit {
@@ -300,11 +300,15 @@ async fn without_clear_cookie_no_removal_is_sent() {
 }
 
 #[tokio::test]
-async fn a_cookie_whose_session_is_gone_is_removed() {
+async fn a_cookie_that_leads_nowhere_stays_until_a_session_begins_or_the_visitor_logs_out() {
     let (mut client, store) = app(Options::default()).await;
     client.get("/see").await;
     store.clear().await.unwrap();
-    assert!(client.get("/read").await.set_cookie().contains("Max-Age=0"));
+    for request in [Request::get("/read"), Request::new("POST", "/unset"), Request::new("POST", "/regenerate")] {
+        assert!(client.send(request.clone()).await.set_cookies().is_empty(), "{request:?}");
+    }
+    assert!(client.clone().post("/destroy").await.set_cookie().contains("Max-Age=0"));
+    assert!(!client.get("/see").await.set_cookie().contains("Max-Age=0"));
 }
 
 #[tokio::test]

@@ -152,6 +152,26 @@ async fn a_late_commit_answers_as_the_handler_did_and_a_late_save_is_an_error() 
     assert_eq!(store.len().await.unwrap(), 0);
 }
 
+/// Their answers may come after that of the login, whose cookie they would take away.
+#[tokio::test]
+async fn a_request_in_parallel_with_a_login_has_no_cookie_for_its_visitor() {
+    for (login, a) in [("/rotate/now", "9 "), ("/regenerate", "0 ")] {
+        let under_way = ["/set/a/late", "/touch/late", "/save/late", "/rotate/late"];
+        let (mut client, store, gate) = app(Options::default()).await;
+        let mut late = client.clone();
+        let replies = under_way.map(|path| in_background(&client, path));
+        gate.wait_for(4).await;
+        assert_eq!(client.post(login).await.set_cookies().len(), 1);
+        gate.open(4);
+        for (path, reply) in under_way.into_iter().zip(replies) {
+            assert!(reply.await.unwrap().0.set_cookies().is_empty(), "{path} beside {login}");
+        }
+        assert!(late.get("/show").await.set_cookies().is_empty(), "/show after {login}");
+        assert_eq!(store.len().await.unwrap(), 1);
+        assert!(client.get("/show").await.body.starts_with(a), "{login}");
+    }
+}
+
 #[tokio::test]
 async fn a_save_that_is_given_up_half_way_leaves_the_session_as_it_was() {
     let store = FaultyStore::new(MemoryStore::new());

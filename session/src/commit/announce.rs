@@ -6,7 +6,7 @@ use crate::context::LayerContext;
 use crate::cookie::SessionCookie;
 use crate::data::{Content, SessionData};
 use crate::error::SessionError;
-use crate::lifecycle::{Announce, Rules};
+use crate::lifecycle::{Announce, Ending, Rules};
 use crate::status::Status;
 use crate::timestamp::Timestamp;
 
@@ -35,10 +35,10 @@ fn owed(layer: &LayerContext, status: &Status, stored: &SessionCookie) -> Option
     if is_owed { give(layer, status, stored, stored.expires_at()).ok()? } else { None }
 }
 
-/// The header that takes the cookie of a destroyed session away, if it should be.
+/// The header that takes the cookie of a session away that the handler has ended, if it should be.
 pub(crate) fn removal(layer: &LayerContext, status: &Status, loaded: &SessionCookie) -> Option<HeaderValue> {
-    let is_sendable = status.is_sendable(layer, loaded);
-    let wanted = layer.options.policy.clear_cookie && status.presented.is_some() && is_sendable;
+    let was_ended = status.presented.is_some() && (status.found || status.ending == Ending::Destroyed);
+    let wanted = layer.options.policy.clear_cookie && was_ended && status.is_sendable(layer, loaded);
     if wanted { announce(layer, status, loaded, Announce::Remove).ok()? } else { None }
 }
 

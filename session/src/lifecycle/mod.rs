@@ -59,6 +59,8 @@ pub(crate) struct Facts {
     pub(crate) ending: Ending,
     /// The client sent a validly signed cookie, whatever it led to.
     pub(crate) presented: bool,
+    /// This cookie led to a stored session.
+    pub(crate) found: bool,
     /// The session's id is the one that this cookie brought.
     pub(crate) known: bool,
     /// The store has a record of the session.
@@ -169,15 +171,16 @@ fn sets_cookie(facts: Facts, policy: Policy, write: Write) -> bool {
     }
 }
 
-/// A cookie that leads nowhere is taken away; one that the client may still use is left alone.
+/// The cookie of a session that this request has ended is taken away. One that leads nowhere by itself stays: another request
+/// may have logged in meanwhile, and its visitor would be logged out if this response came later.
 fn removes_cookie(facts: Facts, policy: Policy, write: Write) -> bool {
-    let leads_nowhere = match facts.ending {
-        Ending::Destroyed | Ending::Gone => true,
-        Ending::Moved => false,
-        Ending::Unset => write == Write::Destroy || !facts.known,
-        Ending::Open => !facts.known,
+    let was_ended = match facts.ending {
+        Ending::Destroyed => true,
+        Ending::Gone | Ending::Moved => false,
+        Ending::Unset => write == Write::Destroy || (facts.found && !facts.known),
+        Ending::Open => facts.found && !facts.known,
     };
-    policy.clear_cookie && facts.presented && facts.sendable && leads_nowhere
+    policy.clear_cookie && facts.presented && facts.sendable && was_ended
 }
 
 #[cfg(test)]

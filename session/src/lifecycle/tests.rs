@@ -1,4 +1,4 @@
-//! The decision over its whole input: 5 endings × 2¹² facts × 2⁶ policies.
+//! The decision over its whole input: 5 endings × 2¹³ facts × 2⁶ policies.
 
 use super::*;
 
@@ -14,11 +14,12 @@ fn bits(number: usize) -> impl FnMut() -> bool {
 fn all_facts() -> impl Iterator<Item = Facts> {
     let endings = [Ending::Open, Ending::Unset, Ending::Destroyed, Ending::Gone, Ending::Moved];
     let facts = endings.into_iter().flat_map(|ending| {
-        (0..1 << 12).map(move |number| {
+        (0..1 << 13).map(move |number| {
             let mut next = bits(number);
             Facts {
                 ending,
                 presented: next(),
+                found: next(),
                 known: next(),
                 stored: next(),
                 modified: next(),
@@ -33,9 +34,10 @@ fn all_facts() -> impl Iterator<Item = Facts> {
             }
         })
     });
-    // A session is known by the cookie that was presented, and what was saved is stored.
+    // A session is known, or found, by the cookie that was presented, and what was saved is stored.
     facts.filter(|facts| {
-        (!facts.known || facts.presented) && (!facts.saved || facts.stored) && (!facts.cookie_saved || facts.saved)
+        let is_by_cookie = facts.presented || !(facts.known || facts.found);
+        is_by_cookie && (!facts.saved || facts.stored) && (!facts.cookie_saved || facts.saved)
     })
 }
 
@@ -180,16 +182,17 @@ fn an_unmodified_stored_session_is_written_only_by_resave_or_for_its_cookie() {
 }
 
 #[test]
-fn a_cookie_is_removed_only_if_it_leads_nowhere_and_only_if_that_is_wanted() {
+fn a_cookie_is_removed_exactly_if_this_request_ended_its_session_and_that_is_wanted() {
     for_all(|facts, policy, actions| {
-        let in_use = facts.known
-            && match facts.ending {
-                Ending::Open => true,
-                Ending::Unset => actions.write != Write::Destroy,
-                Ending::Destroyed | Ending::Gone => false,
-                Ending::Moved => true,
-            };
-        actions.announce != Announce::Remove || (policy.clear_cookie && facts.presented && !in_use)
+        let is_other = facts.found && !facts.known && actions.announce != Announce::Set;
+        let was_ended = match facts.ending {
+            Ending::Open => is_other,
+            Ending::Unset => actions.write == Write::Destroy || is_other,
+            Ending::Destroyed => true,
+            Ending::Gone | Ending::Moved => false,
+        };
+        let wanted = was_ended && policy.clear_cookie && facts.presented && facts.sendable;
+        (actions.announce == Announce::Remove) == wanted
     });
 }
 
