@@ -20,6 +20,8 @@ const CODE_LEN: usize = 32;
 const SIGNATURE_LEN: usize = 43;
 /// Of a generated id, a dot, and the signature.
 pub(crate) const SIGNED_LEN: usize = TEXT_LEN + 1 + SIGNATURE_LEN;
+/// What the keys of bound signatures are extracted from a secret with.
+const SALT: &[u8] = b"session bound signatures";
 
 /// The bytes that session ids are signed with. Wiped from memory when dropped; `Debug` shows nothing of them.
 #[derive(Clone)]
@@ -119,8 +121,9 @@ impl TryFrom<Vec<Secret>> for Keyring {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Signature {
-    /// HMAC-SHA256 with a key derived from the secret and the cookie's name, so that a value signed for another cookie
-    /// or another layer is worth nothing here; in base64url, of which nothing has to be escaped in a cookie. The default.
+    /// HMAC-SHA256 with a key derived from the secret and the cookie's name (by HKDF, RFC 5869), so that a value signed for
+    /// another cookie or another layer is worth nothing here; in base64url, of which nothing has to be escaped in a cookie.
+    /// The default.
     #[default]
     Bound,
     /// HMAC-SHA256 with the secret itself, byte for byte what cookie-signature and express-session make.
@@ -251,10 +254,13 @@ impl IdSigner {
 }
 
 impl Key {
+    /// Derived by HKDF, RFC 5869, in which the secret is no key but a text: whoever has texts of their choice signed with
+    /// it, by cookie-signature, say, never gets this key. `purpose` has no zero byte, so that no two pairs are one text.
     fn bound(secret: &Secret, purpose: &str, name: &str) -> Self {
-        let purposed = keyed(&secret.0).chain_update(purpose).chain_update(b"\0");
-        let derived = purposed.chain_update(name).finalize().into_bytes();
-        Self { state: keyed(&Zeroizing::new(derived.to_vec())), alphabet: Alphabet::UrlSafe }
+        let extracted = derived(SALT, &[&secret.0]);
+        // A key is one block long, the first.
+        let expanded = derived(&*extracted, &[purpose.as_bytes(), b"\0", name.as_bytes(), &[1]]);
+        Self { state: keyed(&*expanded), alphabet: Alphabet::UrlSafe }
     }
 
     fn express(secret: &Secret) -> Self {
@@ -309,6 +315,11 @@ fn is_same(mine: &[u8; CODE_LEN], theirs: &Words) -> bool {
     let (words, _) = mine.as_chunks();
     let mine: Words = std::array::from_fn(|index| words.get(index).map_or(0, |word| u64::from_be_bytes(*word)));
     mine.ct_eq(theirs).into()
+}
+
+fn derived(key: &[u8], text: &[&[u8]]) -> Zeroizing<[u8; CODE_LEN]> {
+    let state = text.iter().fold(keyed(key), |state, piece| state.chain_update(piece));
+    Zeroizing::new(state.finalize().into_bytes().into())
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length: RFC 2104 §2")]

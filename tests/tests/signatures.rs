@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use session::store::{Created, Record};
 use session::{
@@ -16,6 +18,7 @@ use session::{
     Timestamp,
 };
 use session_tests::{Client, Request, secret, serve};
+use sha2::Sha256;
 
 #[derive(Session)]
 struct Visit {
@@ -233,6 +236,36 @@ async fn a_bound_signature_is_worth_nothing_under_another_name_or_as_an_express_
             assert_eq!(body, expected, "made as {:?}, presented as {:?}", layers[maker], layers[checker]);
         }
     }
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes().to_vec()
+}
+
+/// A cookie whose signature was made with this key.
+fn forged(key: &[u8]) -> String {
+    format!("connect.sid=s:planted.{}", Base64UrlUnpadded::encode_string(&hmac(key, b"planted")))
+}
+
+#[tokio::test]
+async fn nothing_that_cookie_signature_signs_is_the_key_of_a_bound_signature() {
+    let store = MemoryStore::new();
+    plant(&store, "planted").await;
+    let bound = app(&store, byte(7), Options::default()).await;
+    // What a service with the same secret signs, if anybody may choose the text of another cookie.
+    for text in ["session cookie\0connect.sid", "session cookie\0connect.sid\x01", "session bound signatures"] {
+        assert_eq!(read(&bound, &forged(&hmac(&[7; 32], text.as_bytes()))).await, "0", "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_bound_signature_is_derived_as_rfc_5869_has_it() {
+    let store = MemoryStore::new();
+    plant(&store, "planted").await;
+    let bound = app(&store, byte(7), Options::default()).await;
+    let extracted = hmac(b"session bound signatures", &[7; 32]);
+    let key = hmac(&extracted, b"session cookie\0connect.sid\x01");
+    assert_eq!(read(&bound, &forged(&key)).await, "41");
 }
 
 #[tokio::test]
