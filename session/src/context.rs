@@ -75,14 +75,15 @@ impl LayerContext {
             _ => ("session token", header.as_str()),
         };
         let signer = IdSigner::new(keyring, &options.signature, purpose);
+        let strict = options.policy.rules == Rules::Safe;
         let (shares_records, express_cookie) = (store.shares_records(), Arc::new(CookieOptions::express()));
         let (cookie, headers, usual_cookie) = match &options.cookie {
             CookieSource::Fixed(cookie) => {
                 let headers = [false, true].map(|is_secure| {
-                    let attributes = AttributeText::new(&cookie.resolved(is_secure));
+                    let attributes = AttributeText::new(&cookie.resolved(is_secure, strict));
                     CookieHeaders { removal: attributes.removal(&options.name), attributes }
                 });
-                let absent = if options.policy.rules == Rules::Safe { cookie } else { &express_cookie };
+                let absent = if strict { cookie } else { &express_cookie };
                 (Arc::clone(cookie), Some(headers), UsualCookie::new(cookie, absent))
             }
             CookieSource::PerRequest(_) => (Arc::default(), None, None),
@@ -134,7 +135,7 @@ impl LayerContext {
         let cookie = match self.options.policy.rules {
             Rules::Safe => own_cookie,
             // `auto` is decided when the session begins, and kept in its record.
-            Rules::Express => Some(Arc::new(cookie.resolved(secure_connection))),
+            Rules::Express => Some(Arc::new(cookie.resolved(secure_connection, false))),
         };
         let parts = matches!(self.options.ids, Ids::Custom(_)).then(|| Box::new(parts.clone()));
         Ok(Some(RequestFacts { cookie, secure_connection, parts }))
@@ -202,7 +203,7 @@ impl LayerContext {
         let name = &self.options.name;
         match self.headers(attributes, secure_connection) {
             Some(headers) => headers.attributes.set(name, sign, expires),
-            None => AttributeText::new(&attributes.resolved(secure_connection)).set(name, sign, expires),
+            None => self.attribute_text(attributes, secure_connection).set(name, sign, expires),
         }
     }
 
@@ -210,8 +211,12 @@ impl LayerContext {
     pub(crate) fn remove_cookie(&self, sent: &Arc<CookieOptions>, secure_connection: bool) -> Option<HeaderValue> {
         match self.headers(sent, secure_connection) {
             Some(headers) => headers.removal.clone(),
-            None => AttributeText::new(&sent.resolved(secure_connection)).removal(&self.options.name),
+            None => self.attribute_text(sent, secure_connection).removal(&self.options.name),
         }
+    }
+
+    fn attribute_text(&self, attributes: &CookieOptions, secure_connection: bool) -> AttributeText {
+        AttributeText::new(&attributes.resolved(secure_connection, self.options.policy.rules == Rules::Safe))
     }
 
     /// Those that are there for cookies of the configured attributes.

@@ -134,6 +134,38 @@ async fn max_age_is_a_date_and_without_rolling_the_first_one_holds() {
     }
 }
 
+/// What a cookie of these settings says over a connection.
+fn sent(secure: Secure, same_site: SameSite, over_secure: bool, is_express: bool) -> Vec<&'static str> {
+    let is_secure = over_secure && secure != Secure::Off;
+    // Browsers take `SameSite=None` with `Secure` only.
+    let auto = if is_secure || (over_secure && is_express) { "SameSite=None" } else { "SameSite=Lax" };
+    let same_site = match same_site {
+        SameSite::Strict => "SameSite=Strict",
+        SameSite::Lax => "SameSite=Lax",
+        SameSite::None => "SameSite=None",
+        SameSite::Auto => auto,
+        SameSite::Unset => "",
+    };
+    ["HttpOnly", "Path=/", same_site, if is_secure { "Secure" } else { "" }]
+        .into_iter()
+        .filter(|attribute| !attribute.is_empty())
+        .collect()
+}
+
+/// Each with each, but for those that are an error when the layer is built.
+fn settings() -> Vec<(Options, bool, Secure, SameSite)> {
+    let mut settings = Vec::new();
+    for (options, is_express) in presets().into_iter().zip([false, true]) {
+        for secure in [Secure::On, Secure::Off, Secure::Auto] {
+            for same_site in [SameSite::Strict, SameSite::Lax, SameSite::None, SameSite::Auto, SameSite::Unset] {
+                settings.push((options.clone(), is_express, secure, same_site));
+            }
+        }
+    }
+    settings.retain(|(_, express, secure, same)| *express || (*secure, *same) != (Secure::Off, SameSite::None));
+    settings
+}
+
 #[tokio::test]
 async fn the_connection_decides_what_auto_is_and_whether_a_secure_cookie_goes_out() {
     let forwarded = Proxy::TrustForwardedProto;
@@ -155,29 +187,25 @@ async fn the_connection_decides_what_auto_is_and_whether_a_secure_cookie_goes_ou
         (Proxy::AssumeTls, &[], false, true),
         (Proxy::AssumeTls, &["http"], false, true),
     ];
-    for (options, is_express) in presets().into_iter().zip([false, true]) {
+    for (options, is_express, secure, same_site) in settings() {
         for &(proxy, lines, mark, is_secure) in connections {
-            for secure in [Secure::On, Secure::Off, Secure::Auto] {
-                let cookie = CookieOptions::default().secure(secure).same_site(SameSite::Auto);
-                let store = MemoryStore::new();
-                let options = options.clone().cookie(cookie).proxy(proxy);
-                let layer = SessionLayer::<Visit>::with_options(store.clone(), secret(), options).unwrap();
-                let app = Router::new().route("/see", get(see)).layer(layer);
-                let client = serve(if mark { app.layer(Extension(SecureConnection)) } else { app }).await;
-                let request = Request::get("/see");
-                let request = lines.iter().fold(request, |request, line| request.header("x-forwarded-proto", line));
-                let reply = client.send_without_jar(request).await;
+            let cookie = CookieOptions::default().secure(secure).same_site(same_site);
+            let store = MemoryStore::new();
+            let options = options.clone().cookie(cookie).proxy(proxy);
+            let layer = SessionLayer::<Visit>::with_options(store.clone(), secret(), options).unwrap();
+            let app = Router::new().route("/see", get(see)).layer(layer);
+            let client = serve(if mark { app.layer(Extension(SecureConnection)) } else { app }).await;
+            let request = Request::get("/see");
+            let request = lines.iter().fold(request, |request, line| request.header("x-forwarded-proto", line));
+            let reply = client.send_without_jar(request).await;
 
-                let case = format!("{secure:?}, {proxy:?}, {lines:?}, {mark}, express: {is_express}");
-                let unsendable = secure == Secure::On && !is_secure;
-                assert_eq!(reply.set_cookies().len(), usize::from(!unsendable), "{case}");
-                assert_eq!(store.len().await.unwrap(), usize::from(!unsendable || is_express), "{case}");
-                if !unsendable {
-                    let same_site = if is_secure { "SameSite=None" } else { "SameSite=Lax" };
-                    let mut expected = vec!["HttpOnly", "Path=/", same_site];
-                    expected.extend((is_secure && secure != Secure::Off).then_some("Secure"));
-                    assert_eq!(attributes(reply.set_cookie()).0, expected, "{case}");
-                }
+            let case = format!("{secure:?}, {same_site:?}, {proxy:?}, {lines:?}, {mark}, express: {is_express}");
+            let unsendable = secure == Secure::On && !is_secure;
+            assert_eq!(reply.set_cookies().len(), usize::from(!unsendable), "{case}");
+            assert_eq!(store.len().await.unwrap(), usize::from(!unsendable || is_express), "{case}");
+            if !unsendable {
+                let sent = sent(secure, same_site, is_secure, is_express);
+                assert_eq!(attributes(reply.set_cookie()).0, sent, "{case}");
             }
         }
     }
@@ -226,6 +254,7 @@ async fn a_removal_has_the_scope_of_the_cookie_and_is_taken_wherever_that_was() 
         // Browsers take no cookie that says less than SameSite=None from a page that is embedded elsewhere.
         ("__Secure-sid", secure.domain("example.com").partitioned(true).same_site(SameSite::None)),
         ("sid", default().same_site(SameSite::Auto).max_age(Duration::from_secs(60))),
+        ("sid", default().same_site(SameSite::Auto).secure(Secure::Off)),
     ] {
         for options in presets() {
             let options = options.name(name).cookie(cookie.clone()).proxy(Proxy::AssumeTls).clear_cookie(true);

@@ -50,7 +50,8 @@ pub enum SameSite {
     Lax,
     /// Always. Browsers then ask for [`Secure`].
     None,
-    /// [`None`](Self::None) on secure connections, [`Lax`](Self::Lax) on others.
+    /// [`None`](Self::None) where the cookie goes out as `Secure`, [`Lax`](Self::Lax) elsewhere. For express-session,
+    /// [`None`](Self::None) on every secure connection.
     Auto,
     /// The attribute is left out, and the browser decides.
     Unset,
@@ -192,17 +193,18 @@ impl CookieOptions {
         Err(ConfigError::Prefix { prefix, rule })
     }
 
-    /// The settings with `auto` replaced by what it means on a connection.
-    pub(crate) fn resolved(&self, secure_connection: bool) -> Self {
+    /// The settings with `auto` replaced by what it means on a connection; `strict` as in [`check`](Self::check).
+    pub(crate) fn resolved(&self, secure_connection: bool, strict: bool) -> Self {
         let mut resolved = self.clone();
         resolved.secure = self.secure.resolved(secure_connection);
-        resolved.same_site = self.same_site.resolved(secure_connection);
+        let lets_none = secure_connection && (resolved.secure == Secure::On || !strict);
+        resolved.same_site = self.same_site.resolved(lets_none);
         resolved
     }
 }
 
 impl Secure {
-    pub(crate) const fn resolved(self, secure_connection: bool) -> Self {
+    const fn resolved(self, secure_connection: bool) -> Self {
         match self {
             Self::Auto if secure_connection => Self::On,
             Self::Auto => Self::Off,
@@ -212,9 +214,9 @@ impl Secure {
 }
 
 impl SameSite {
-    pub(crate) const fn resolved(self, secure_connection: bool) -> Self {
+    const fn resolved(self, lets_none: bool) -> Self {
         match self {
-            Self::Auto if secure_connection => Self::None,
+            Self::Auto if lets_none => Self::None,
             Self::Auto => Self::Lax,
             fixed => fixed,
         }

@@ -174,9 +174,9 @@ impl SessionCookie {
         self.original_max_age.map(|age| now.plus_millis(age.get()))
     }
 
-    /// Replaces `auto` by what it means on a connection.
+    /// Replaces `auto` by what it means on a connection, for express-session.
     pub(crate) fn resolve(&mut self, secure_connection: bool) {
-        let resolved = self.attributes.resolved(secure_connection);
+        let resolved = self.attributes.resolved(secure_connection, false);
         if resolved != *self.attributes {
             self.attributes = Arc::new(resolved);
         }
