@@ -244,12 +244,17 @@ impl Options {
 
     /// The cookie's settings, made for each request. Settings that don't go together are then an error of the request.
     ///
+    /// The request is as the first to ask for the session sees it, a handler as a rule: below axum's `nest`, `request.uri`
+    /// lacks the path of the nest. The whole one is among the extensions.
+    ///
     /// ```
+    /// use axum::extract::OriginalUri;
     /// use session::{CookieOptions, Options, SameSite};
     ///
     /// let options = Options::default().cookie_with(|request| {
+    ///     let uri = request.extensions.get::<OriginalUri>().map_or(&request.uri, |original| &original.0);
     ///     let cookie = CookieOptions::default();
-    ///     if request.uri.path().starts_with("/embed") { cookie.same_site(SameSite::Auto) } else { cookie }
+    ///     if uri.path().starts_with("/embed") { cookie.same_site(SameSite::Auto) } else { cookie }
     /// });
     /// ```
     #[must_use]
@@ -260,7 +265,8 @@ impl Options {
 
     /// Makes the ids of new sessions. Called once for each session that a request begins. Default: 24 random bytes.
     ///
-    /// An id that exists already is never overwritten: another one is drawn, up to eight times.
+    /// An id that exists already is never overwritten: another one is drawn, up to eight times. The request's path is that
+    /// which [`cookie_with`](Self::cookie_with) gets.
     ///
     /// ```
     /// use session::{Options, SessionId};

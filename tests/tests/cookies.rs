@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::fmt::Write;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::extract::OriginalUri;
+use axum::http::request::Parts;
 use axum::routing::get;
 use session::{ConfigError, CookieOptions, Initialized, MemoryStore, Options, Proxy, SameSite, Secure};
 use session::{Session, SessionError, SessionId, SessionLayer};
@@ -393,6 +396,36 @@ async fn cookie_settings_made_for_a_request_hold_for_it() {
         assert_eq!(attributes, Some(expected), "{path}");
     }
     assert!(is_outside(&client.another().get("/outside").await));
+}
+
+#[tokio::test]
+async fn what_is_made_for_a_request_of_a_nested_router_has_its_original_path_beside_the_rest() {
+    fn paths(request: &Parts) -> String {
+        let original = request.extensions.get::<OriginalUri>().map(|original| original.path());
+        format!("{} of {}", request.uri.path(), original.unwrap_or("none"))
+    }
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (cookies, ids) = (Arc::clone(&seen), Arc::clone(&seen));
+    let options = Options::default()
+        .cookie_with(move |request| {
+            cookies.lock().unwrap().push(paths(request));
+            CookieOptions::default()
+        })
+        .genid(move |request| {
+            ids.lock().unwrap().push(paths(request));
+            "fixed".to_owned()
+        });
+    let inner = Router::new().route("/x", get(see));
+    let within = inner.clone().layer(layer(options.clone()));
+    for (app, expected) in [
+        (Router::new().nest("/app", within), "/x of /app/x"),
+        // Nobody asks for the session before the handler does.
+        (Router::new().nest("/app", inner.clone()).layer(layer(options.clone())), "/x of /app/x"),
+        (Router::new().nest("/app", inner).layer(layer(options.eager(true))), "/app/x of /app/x"),
+    ] {
+        serve(app).await.get("/app/x").await;
+        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), [expected; 2]);
+    }
 }
 
 #[tokio::test]
