@@ -75,8 +75,15 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// One or more secrets: the first signs, all verify. Rotate by putting a new secret first and taking the old one out
-/// when the sessions signed with it have expired.
+/// One or more secrets: the first signs, all verify. Rotate by putting a new secret first and taking the old one out when
+/// nobody has a cookie any more that it signed.
+///
+/// A cookie is signed anew only when it is sent again, and a session that is used lives on with the one it has. So switch
+/// [`rolling`](crate::Options::rolling) on with the new secret: each use of a session sends its cookie then. After the longest
+/// life of a session (the longest max-age that one has, or [`ttl`](crate::Options::ttl) without any), take the old secret out.
+/// Without `rolling`, nothing but an [`absolute_timeout`](crate::Options::absolute_timeout) says when that is: who still has
+/// an old cookie is logged out. So it is with a [token](crate::Transport), which is sent again only when the session gets
+/// another id, by [`rotate_id`](crate::Session::rotate_id), say.
 ///
 /// ```
 /// use session::{Keyring, Secret};
