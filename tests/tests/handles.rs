@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -18,6 +19,7 @@ use session_tests::{Gate, Visitor, secret};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
+use tower_http::timeout::TimeoutLayer;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 #[derive(Session)]
@@ -69,6 +71,26 @@ async fn a_request_that_is_given_up_is_freed_with_all_that_it_held() {
         request.extensions_mut().insert(Arc::clone(&held));
         give_up(&app, request).await;
         assert_eq!(Arc::strong_count(&held), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_around_the_session_commits_nothing_and_one_within_it_what_the_handler_had_done() {
+    let unfinished = async |mut session: Session<Visit>| {
+        session.set_views(99);
+        pending::<()>().await;
+        session.set_user(Some("ada".to_owned()));
+    };
+    let app = usual().route("/", post(unfinished));
+    let given_up = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_millis(20));
+    let sessions = || layer(&MemoryStore::new(), Options::default());
+    for (app, reads) in
+        [(app.clone().layer(sessions()).layer(given_up), "1 None"), (app.layer(given_up).layer(sessions()), "99 None")]
+    {
+        let mut visitor = Visitor::new(app);
+        visitor.post("/see").await;
+        assert_eq!(visitor.post("/").await.status, 504);
+        assert_eq!(visitor.get("/read").await.body, reads);
     }
 }
 
