@@ -41,6 +41,10 @@ use crate::store::Store;
 /// ```
 ///
 /// Two session types in one app are two layers, with two cookie names. A second layer for the same type stands aside.
+///
+/// A layer with a timeout belongs around this one, not between it and the handlers. Where it is around, a handler that it
+/// gives up has stored nothing but what it saved itself. Where it is within, it drops the handler midway and answers in its
+/// place, and what the handler had set by then is stored.
 pub struct SessionLayer<T> {
     context: Arc<LayerContext>,
     data: PhantomData<fn() -> T>,
