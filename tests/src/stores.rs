@@ -43,7 +43,8 @@ pub enum Fault {
 pub struct FaultyStore<S> {
     inner: S,
     log: Arc<Mutex<Vec<Operation>>>,
-    faults: Arc<Mutex<Vec<(Operation, Fault)>>>,
+    /// Each with how many operations it spares first.
+    faults: Arc<Mutex<Vec<(Operation, u32, Fault)>>>,
     misses_next: Arc<AtomicBool>,
     is_apart: bool,
 }
@@ -54,7 +55,7 @@ impl<S: Store> FaultyStore<S> {
         Self { inner, log: Arc::default(), faults: Arc::default(), misses_next: Arc::default(), is_apart: false }
     }
 
-    /// The same store as one in another process: it keeps texts.
+    /// The same store as one in another process: it gives texts.
     #[must_use]
     pub fn apart(self) -> Self {
         Self { is_apart: true, ..self }
@@ -62,7 +63,12 @@ impl<S: Store> FaultyStore<S> {
 
     /// From now on, `operation` has this fault.
     pub fn inject(&self, operation: Operation, fault: Fault) {
-        self.faults.lock().unwrap().push((operation, fault));
+        self.inject_after(0, operation, fault);
+    }
+
+    /// The same after so many more of these operations.
+    pub fn inject_after(&self, spared: u32, operation: Operation, fault: Fault) {
+        self.faults.lock().unwrap().push((operation, spared, fault));
     }
 
     /// From now on, nothing has a fault.
@@ -80,14 +86,29 @@ impl<S: Store> FaultyStore<S> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
+    /// What a store in another process would have read.
+    fn read(&self, loaded: Loaded) -> Loaded {
+        if !self.is_apart {
+            return loaded;
+        }
+        Loaded { record: Record::from_json(loaded.record.json().clone()), ..loaded }
+    }
+
     fn carry_out<'a, T: Send + 'a>(&self, operation: Operation, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         self.log.lock().unwrap().push(operation);
         self.faulty(operation, work)
     }
 
+    fn fault_of(&self, operation: Operation) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        let (_, spared, fault) = faults.iter_mut().find(|(faulty, ..)| *faulty == operation)?;
+        let is_due = *spared == 0;
+        *spared = spared.saturating_sub(1);
+        is_due.then_some(*fault)
+    }
+
     fn faulty<'a, T: Send + 'a>(&self, operation: Operation, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
-        let faults = self.faults.lock().unwrap();
-        let fault = faults.iter().find(|(faulty, _)| *faulty == operation).map(|(_, fault)| *fault);
+        let fault = self.fault_of(operation);
         StoreFuture::new(async move {
             match fault {
                 None => work.await,
@@ -116,7 +137,8 @@ macro_rules! deferred {
 
 impl<S: Store> Store for FaultyStore<S> {
     fn load<'a>(&'a self, id: &'a SessionId, renewal: Option<Renewal>) -> StoreFuture<'a, Option<Loaded>> {
-        self.carry_out(Operation::Load, deferred!(self.inner.load(id, renewal)))
+        let load = async move { Ok(self.inner.load(id, renewal).await?.map(|loaded| self.read(loaded))) };
+        self.carry_out(Operation::Load, StoreFuture::new(load))
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, record: Record, expires: Timestamp) -> StoreFuture<'a, Created> {
@@ -130,7 +152,13 @@ impl<S: Store> Store for FaultyStore<S> {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Updated> {
-        self.carry_out(Operation::Update, deferred!(self.inner.update(id, expected, record, expires)))
+        let update = async move {
+            Ok(match self.inner.update(id, expected, record, expires).await? {
+                Updated::Conflict(theirs) => Updated::Conflict(self.read(theirs)),
+                other => other,
+            })
+        };
+        self.carry_out(Operation::Update, StoreFuture::new(update))
     }
 
     fn touch<'a>(&'a self, id: &'a SessionId, expires: Timestamp) -> StoreFuture<'a, bool> {
@@ -145,7 +173,13 @@ impl<S: Store> Store for FaultyStore<S> {
         record: Record,
         expires: Timestamp,
     ) -> StoreFuture<'a, Renamed> {
-        self.carry_out(Operation::Rename, deferred!(self.inner.rename(old, expected, new, record, expires)))
+        let rename = async move {
+            Ok(match self.inner.rename(old, expected, new, record, expires).await? {
+                Renamed::Conflict(theirs) => Renamed::Conflict(self.read(theirs)),
+                other => other,
+            })
+        };
+        self.carry_out(Operation::Rename, StoreFuture::new(rename))
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, ()> {
