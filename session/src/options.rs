@@ -368,7 +368,8 @@ impl Options {
     }
 
     /// How long a store may take for an answer before it counts as failed. Default: 5 s. A store may have a shorter limit of
-    /// its own: that of a connection which `RedisStore::connect` makes is 3 s.
+    /// its own: that of a connection which `RedisStore::connect` makes is 3 s. After a change of the id without an answer, the
+    /// store is asked whether it was made, twice at most.
     #[must_use]
     pub const fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;

@@ -249,7 +249,8 @@ impl<T: SessionData, S: State> Session<T, S> {
     /// is worth nothing. A stored session is saved under the new id, and the old one is dead, in one step.
     ///
     /// # Errors
-    /// As [`save`](Self::save). The session then has the id that it had.
+    /// As [`save`](Self::save). The session then has the id that it had. A store that failed is asked whether the change was
+    /// made; if it was, that is no error.
     pub async fn rotate_id(&mut self) -> Result<(), SessionError>
     where
         S: Writable,

@@ -125,7 +125,10 @@ impl<T: SessionData> Writing<'_, T> {
         let (record, expires) = (record::of(&draft.content), self.expires(&draft.content));
         let put = match &draft.next {
             None => answer!(self.layer.update(id, expected, record, expires))?.into(),
-            Some(next) => self.layer.rename((id, next), expected, record, expires).await?.into(),
+            Some(next) => match self.layer.rename((id, next), expected, record, expires).await {
+                Ok(renamed) => renamed.into(),
+                Err(error) => self.renamed_unanswered((id, next), &draft.content, error).await?,
+            },
         };
         if adds {
             draft.tries.answered();
@@ -142,6 +145,29 @@ impl<T: SessionData> Writing<'_, T> {
             Put::Conflict(theirs) => self.merge(draft, (theirs.record, theirs.revision), status).map(|()| None),
             Put::Gone => Err(SessionError::Gone),
         }
+    }
+
+    /// A change of the id that got no answer may have been made, and the visitor's id is dead then: who has it must be told
+    /// of the new one. It was made if that has what was to be stored, which nobody else knows, and the old one has nothing
+    /// any more. The error stays if it can't be known. It is boxed, since few requests get here.
+    #[cold]
+    fn renamed_unanswered<'s>(
+        &'s self,
+        (old, new): (&'s SessionId, &'s SessionId),
+        content: &'s Arc<Decoded<T>>,
+        error: StoreError,
+    ) -> Pin<Box<dyn Future<Output = Result<Put, StoreError>> + Send + 's>> {
+        Box::pin(async move {
+            let Ok(Some(Loaded { record, revision, .. })) = self.layer.load(new, false).await else {
+                return Err(error);
+            };
+            let is_mine = match record.into_decoded::<T>() {
+                Ok(stored) => Arc::ptr_eq(&stored, content),
+                Err(stored) => stored.json() == content.json(),
+            };
+            let is_made = is_mine && matches!(self.layer.load(old, false).await, Ok(None));
+            if is_made { Ok(Put::Stored(revision)) } else { Err(error) }
+        })
     }
 
     /// Begins again, with what another request stored.
