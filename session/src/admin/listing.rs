@@ -137,7 +137,7 @@ impl<T: SessionData> StoredSession<T> {
     }
 
     /// What the store knows the session by: its id, or with [`Options::hash_ids`](crate::Options::hash_ids) the hash of
-    /// it.
+    /// it. [`Sessions::destroy_key`] takes it.
     #[must_use]
     pub const fn key(&self) -> &SessionId {
         &self.key

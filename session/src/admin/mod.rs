@@ -88,12 +88,35 @@ impl<T: SessionData> Sessions<T> {
         Listing::new(self.clone(), Some(index))
     }
 
-    /// Destroys the session of an id. No session is no error.
+    /// Destroys the session of an id, as [`Session::id`](crate::Session::id) gives it. No session is no error.
+    ///
+    /// What a listing shows has a [key](StoredSession::key), which is another one with
+    /// [`Options::hash_ids`](crate::Options::hash_ids): [`destroy_key`](Self::destroy_key).
     ///
     /// # Errors
     /// The store's.
     pub async fn destroy(&self, id: &SessionId) -> Result<(), StoreError> {
         self.layer.destroy(id).await
+    }
+
+    /// Destroys the session that a listing showed, by its [key](StoredSession::key), as it comes back from a page of all
+    /// sessions, say. No session is no error; one that has changed its id since has another key.
+    ///
+    /// A visitor may name any key: to log out one of their own devices, look for it among those that are
+    /// [found](Self::find) by their name.
+    ///
+    /// ```
+    /// # use session::{Session, SessionError, SessionId, Sessions};
+    /// # #[derive(Session)] struct Visit { views: u32 }
+    /// async fn end(sessions: &Sessions<Visit>, key: &str) -> Result<(), SessionError> {
+    ///     Ok(sessions.destroy_key(&SessionId::new(key)?).await?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn destroy_key(&self, key: &SessionId) -> Result<(), StoreError> {
+        self.layer.destroy_key(key).await
     }
 
     /// Destroys all sessions whose indexed field has a value: "log out everywhere". Tells how many there were. None of

@@ -59,6 +59,7 @@ async fn app(options: Options) -> (Client, Watched, Sessions<Visit>) {
             }),
         )
         .route("/read", get(async |session: Session<Visit>| format!("{:?} {}", session.user, session.device)))
+        .route("/id", get(async |session: Session<Visit>| session.id().map(|id| id.as_str().to_owned())))
         .with_state(sessions.clone())
         .layer(layer);
     (serve(app).await, store, sessions)
@@ -198,6 +199,30 @@ async fn all_sessions_are_listed_once_and_can_be_told_apart() {
     assert_eq!(sessions.len().await.unwrap(), 24);
     sessions.clear().await.unwrap();
     assert_eq!(sessions.len().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_session_is_destroyed_by_its_id_and_by_the_key_of_a_listing() {
+    for hash_ids in [false, true] {
+        let (client, _, sessions) = app(Options::default().hash_ids(hash_ids)).await;
+        let mut phone = visitor(&client, "ada", "phone").await;
+        let mut laptop = visitor(&client, "ada", "laptop").await;
+        let mut found = sessions.find(Visit::by_user("ada"));
+        while let Some(session) = found.next().await.unwrap() {
+            if session.device == "phone" {
+                // As it comes back from a page that shows the devices.
+                let key = SessionId::new(session.key().as_str()).unwrap();
+                sessions.destroy_key(&key).await.unwrap();
+                sessions.destroy_key(&key).await.unwrap();
+            }
+        }
+        assert_eq!(phone.get("/read").await.body, "None ", "{hash_ids}");
+        assert_eq!(laptop.get("/read").await.body, r#"Some("ada") laptop"#, "{hash_ids}");
+
+        let id = SessionId::new(laptop.get("/id").await.body).unwrap();
+        sessions.destroy(&id).await.unwrap();
+        assert_eq!(laptop.get("/read").await.body, "None ", "{hash_ids}");
+    }
 }
 
 #[tokio::test]
