@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::collections::BTreeSet;
+use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -211,6 +212,51 @@ async fn a_full_store_refuses_new_sessions_and_keeps_the_old_ones() {
     ));
     store.destroy(&id("b")).await.unwrap();
     created(&store, &id("c"), "c", in_an_hour()).await;
+}
+
+#[test]
+fn threads_that_create_sessions_at_once_never_pass_the_limit() {
+    const THREADS: usize = 4;
+    let store = &MemoryStore::new().max_sessions(1);
+    let (living, destroyed) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
+    let come_and_go = |thread: usize| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for number in 0..10_000 {
+            // Each second id is one that another thread may have.
+            let id = id(&format!("{}", if number % 2 == 0 { thread } else { thread / 2 }));
+            let before = destroyed.load(Ordering::SeqCst);
+            match runtime.block_on(store.create(&id, record("x"), in_an_hour())) {
+                Ok(Created::Stored(_)) => {
+                    assert_eq!(living.fetch_add(1, Ordering::SeqCst), 0);
+                    thread::yield_now();
+                    living.fetch_sub(1, Ordering::SeqCst);
+                    runtime.block_on(store.destroy(&id)).unwrap();
+                    destroyed.fetch_add(1, Ordering::SeqCst);
+                }
+                // Once there is room, all come at the same moment.
+                Ok(Created::Taken) | Err(StoreError::Full { .. }) => {
+                    (0..200).take_while(|_| destroyed.load(Ordering::SeqCst) == before).for_each(|_| spin_loop());
+                }
+                Err(error) => unreachable!("{error}"),
+            }
+        }
+    };
+    thread::scope(|scope| (0..THREADS).for_each(|thread| drop(scope.spawn(move || come_and_go(thread)))));
+    for is_free in [true, false] {
+        let created = now(store.create(&SessionId::random().unwrap(), record("x"), in_an_hour()));
+        assert_eq!(created.is_ok(), is_free, "no place is lost");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_takes_no_place() {
+    let store = MemoryStore::new().max_sessions(2);
+    created(&store, &id("a"), "a", in_an_hour()).await;
+    for _ in 0..3 {
+        assert_eq!(store.create(&id("a"), record("b"), in_an_hour()).await.unwrap(), Created::Taken);
+    }
+    created(&store, &id("b"), "b", in_an_hour()).await;
+    assert_eq!(store.create(&id("a"), record("b"), in_an_hour()).await.unwrap(), Created::Taken, "nor needs one");
 }
 
 #[tokio::test]

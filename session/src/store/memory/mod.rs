@@ -47,8 +47,7 @@ impl MemoryStore {
     }
 
     /// The most sessions that the store may hold. When it is full of living sessions, creating another one fails with
-    /// [`StoreError::Full`]; no session is dropped for it. As many threads as create the last ones at the same moment may
-    /// each add one. Default: no limit.
+    /// [`StoreError::Full`]; no session is dropped for it. Default: no limit.
     #[must_use]
     pub const fn max_sessions(mut self, max_sessions: usize) -> Self {
         self.settings.max_sessions = max_sessions;
@@ -144,12 +143,10 @@ impl MemoryStore {
     fn create_now(&self, id: &SessionId, record: Record, expires: Timestamp) -> Result<Created, StoreError> {
         self.sessions.sweep_in_background(self.settings.sweep_interval);
         let limit = self.settings.max_sessions;
-        if self.sessions.stored() >= limit {
+        let created = self.sessions.create(id, record, expires, limit).or_else(|record| {
             self.sessions.sweep_when_full();
-            if self.sessions.stored() >= limit {
-                return Err(StoreError::Full { limit });
-            }
-        }
-        Ok(self.sessions.create(id, record, expires))
+            self.sessions.create(id, record, expires, limit)
+        });
+        created.map_err(|_| StoreError::Full { limit })
     }
 }

@@ -76,14 +76,37 @@ impl Sessions {
         })
     }
 
-    pub(super) fn create(&self, id: &SessionId, record: Record, expires: Timestamp) -> Created {
+    /// Gives the record back if as many sessions are kept as may be.
+    pub(super) fn create(
+        &self,
+        id: &SessionId,
+        record: Record,
+        expires: Timestamp,
+        limit: usize,
+    ) -> Result<Created, Record> {
         let id = PackedId::of(id);
         let mut shard = self.shard_of(&id);
         // Nearly always nobody has the id, and no clock is needed.
         if shard.contains_key(&id) && self.living(&mut shard, &id, Timestamp::now(), |_| ()).is_some() {
-            return Created::Taken;
+            return Ok(Created::Taken);
         }
-        Created::Stored(self.insert(&mut shard, id, record, expires))
+        if !self.take_place(limit) {
+            return Err(record);
+        }
+        let revision = Revision::identity(record.clone());
+        self.index.insert(&id, &record);
+        shard.insert(id, Session { record, expires });
+        Ok(Created::Stored(revision))
+    }
+
+    /// Counts a session before it is put where none is, unless there are as many as may be.
+    fn take_place(&self, limit: usize) -> bool {
+        if limit == usize::MAX {
+            self.stored.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        let one_more = |stored| (stored < limit).then_some(stored + 1);
+        self.stored.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
     pub(super) fn update(&self, id: &SessionId, expected: Revision, record: Record, expires: Timestamp) -> Updated {
@@ -234,15 +257,6 @@ impl Sessions {
         }
         self.remove(shard, id);
         None
-    }
-
-    /// Puts a session where none is.
-    fn insert(&self, shard: &mut Shard, id: PackedId, record: Record, expires: Timestamp) -> Revision {
-        let revision = Revision::identity(record.clone());
-        self.index.insert(&id, &record);
-        shard.insert(id, Session { record, expires });
-        self.stored.fetch_add(1, Ordering::Relaxed);
-        revision
     }
 
     fn remove(&self, shard: &mut Shard, id: &PackedId) -> Option<Session> {
