@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,7 +12,7 @@ use session::{
     MemoryStore, MigrationProgress, OnInvalid, Options, Session, SessionData, SessionId, SessionLayer, Sessions, Store,
     Timestamp,
 };
-use session_tests::{Client, secret, serve};
+use session_tests::{Client, Visitor, secret, serve};
 use tokio::sync::watch;
 
 #[derive(Session)]
@@ -121,6 +122,69 @@ async fn an_index_on_a_field_that_was_there_takes_a_migration() {
     let versioned = sessions::<Account>(&store);
     assert_eq!(versioned.migrate_all().run().await.unwrap().upgraded, 1);
     assert_eq!(versioned.destroy_all(&Account::by_user("ada")).await.unwrap(), 1);
+}
+
+#[derive(Session)]
+struct Before {
+    #[session(index)]
+    user: Option<String>,
+    seen: u32,
+}
+
+#[derive(Session)]
+struct Renamed {
+    #[session(index)]
+    #[serde(alias = "user")]
+    name: Option<String>,
+    seen: u32,
+}
+
+#[derive(Session)]
+#[session(version = 2, previous = Before)]
+struct RenamedAnew {
+    #[session(index)]
+    #[serde(alias = "user")]
+    name: Option<String>,
+    seen: u32,
+}
+
+impl From<Before> for RenamedAnew {
+    fn from(old: Before) -> Self {
+        Self { name: old.user, seen: old.seen }
+    }
+}
+
+/// A store with a session of ada's that the build before has stored, and a visitor of the next one, who has it.
+async fn renamed<T: SessionData>(store: &Arc<dyn Store>, next: Router) -> Visitor {
+    let log_in = async |mut session: Session<Before>| session.set_user(Some("ada".to_owned()));
+    let before = Router::new().route("/", post(log_in)).layer(SessionLayer::<Before>::new(Arc::clone(store), secret()));
+    let (mut old, mut new) =
+        (Visitor::new(before), Visitor::new(next.layer(SessionLayer::<T>::new(Arc::clone(store), secret()))));
+    old.post("/").await;
+    new.cookie = old.cookie;
+    new
+}
+
+#[tokio::test]
+async fn an_index_on_a_field_that_is_renamed_in_the_store_takes_a_migration() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let see = async |mut session: Session<Renamed>| *session.seen_mut() += 1;
+    let mut visitor = renamed::<Renamed>(&store, Router::new().route("/see", post(see))).await;
+    let sessions = SessionLayer::<Renamed>::new(Arc::clone(&store), secret()).sessions();
+    assert_eq!(sessions.migrate_all().run().await.unwrap().upgraded, 0);
+    assert_eq!(sessions.destroy_all(&Renamed::by_name("ada")).await.unwrap(), 0);
+    visitor.post("/see").await;
+    assert_eq!(sessions.destroy_all(&Renamed::by_name("ada")).await.unwrap(), 1, "any save tells the store");
+
+    renamed::<RenamedAnew>(&store, Router::new()).await;
+    let sessions = SessionLayer::<RenamedAnew>::new(Arc::clone(&store), secret()).sessions();
+    assert_eq!(sessions.destroy_all(&RenamedAnew::by_name("ada")).await.unwrap(), 0);
+    assert_eq!(sessions.migrate_all().run().await.unwrap().upgraded, 1);
+    assert_eq!(sessions.destroy_all(&RenamedAnew::by_name("ada")).await.unwrap(), 1);
+
+    renamed::<RenamedAnew>(&store, Router::new()).await;
+    let old = SessionLayer::<Before>::new(Arc::clone(&store), secret()).sessions();
+    assert_eq!(old.destroy_all(&Before::by_user("ada")).await.unwrap(), 1, "the old struct still finds it");
 }
 
 #[tokio::test]
