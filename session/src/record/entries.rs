@@ -113,7 +113,8 @@ impl<'a> Walk<'a> {
 
     /// The last key once more; the walk is over then.
     pub(super) fn last_key(&mut self) -> Option<Cow<'a, str>> {
-        self.key(self.key_start)
+        (self.at, self.is_at_first) = (self.key_start, true);
+        self.next_key().ok()?
     }
 
     /// The value, as it is written.

@@ -87,12 +87,22 @@ impl Sink for FieldTexts {
         let start = self.pairs.len();
         serde_json::to_writer(&mut self.pairs, value)?;
         let text = self.pairs.get(start..).unwrap_or_default();
-        if memchr::memchr_iter(b'n', text).any(|at| text[at..].starts_with(b"null")) {
+        if may_have_null(text) {
             refuse_what_is_no_number(value)?;
         }
         self.ranges.push((index, start..self.pairs.len()));
         self.present.insert(index);
         Ok(())
+    }
+}
+
+/// Whether a value is `null`, or something that may hold one. Texts and numbers, which most fields are, are told by their
+/// first letter.
+#[inline]
+fn may_have_null(text: &[u8]) -> bool {
+    match text {
+        [b'[' | b'{', rest @ ..] => memchr::memmem::find(rest, b"null").is_some(),
+        text => text.starts_with(b"n"),
     }
 }
 
