@@ -299,10 +299,10 @@ impl Options {
     /// Sends the cookie with every response to a request that used its session, so that its expiry in the browser moves
     /// too. None is sent if a handle outlives the response and has not saved the session. Default: false.
     ///
-    /// Nobody asks the store again before the response leaves: one that was under way while another request logged in, or
-    /// changed the id for another reason, brings the old id back to the browser if it comes later, and with it a visitor who
-    /// is logged out. Where that may happen, leave this off: a cookie with a max-age is sent again by each request that
-    /// changes the session, which finds out.
+    /// The store isn't asked again before the response leaves. If another request logged in meanwhile, or changed the id for
+    /// another reason, a response that comes after its own gives the browser the old id back, and the visitor is logged out.
+    /// Where that may happen, leave this off: a cookie with a max-age is sent again by each request that changes the
+    /// session, too, and such a request finds out.
     #[must_use]
     pub const fn rolling(mut self, rolling: bool) -> Self {
         self.policy.rolling = rolling;
